@@ -80,6 +80,8 @@ export const RunProgress = z.strictObject({
   runId: z.string(),
   status: z.enum(['running', 'waiting-for-review', 'done', 'failed', 'cancelled']),
   steps: z.array(StepState),
+  /** Workflow ids of open children, whose own progress query names their steps. */
+  children: z.array(z.string()),
   review: z
     .strictObject({ traces: Reference, undecided: z.int().nonnegative() })
     .optional(),

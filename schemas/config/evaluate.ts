@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { Paradigm } from '../paradigm.ts';
+import { count, PromptStyle } from './fields.ts';
+
+/** A model that a run can make and evaluate. Only what the evaluated models need is computed. */
+export const EvaluatedModel = z.enum([
+  'base',
+  'AM',
+  'CAH',
+  'BS',
+  'CSI',
+  'mixed',
+  'mean',
+  'start',
+  'gba',
+  'final',
+]);
+export type EvaluatedModel = z.infer<typeof EvaluatedModel>;
+
+/** What is asked of the models, and how the answers are read. */
+export const Evaluate = z.strictObject({
+  models: z
+    .array(EvaluatedModel)
+    .min(1)
+    .describe(
+      'base; an expert; mixed: the union expert; mean: the equal-weight mean of the experts; start: merge.start; gba; final: merge.final',
+    ),
+  prompt: PromptStyle.describe(
+    'plain: each case once, the question alone; guided: each case once under each of the paradigms',
+  ),
+  paradigms: z.array(Paradigm).min(1).describe('Paradigms of the guided prompt'),
+  maxNewTokens: count.describe('Longest answer, in tokens; decoding is greedy'),
+  batchSize: count.describe('Answers decoded at once'),
+  scorer: z
+    .enum(['robust', 'strict-tags'])
+    .describe('How the letter is read; both are reported, this one decides the comparison'),
+  benchmarks: z
+    .array(z.string())
+    .describe('Names in sources.benchmarks that are evaluated beside the held-out cases'),
+});

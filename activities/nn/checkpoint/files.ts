@@ -1,0 +1,46 @@
+/** What this folder needs of a file system, so that its code runs on any. `runtime/files.ts` has Node's. */
+
+/** A file that is read by position. */
+export interface ReadAt {
+  /** For error messages. */
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Exactly `length` bytes from `position`; throws if the file ends before. */
+  read(position: number, length: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** A file that is written from its start to its end. */
+export interface Write {
+  readonly path: string;
+  write(bytes: Uint8Array): Promise<void>;
+  /** The file is complete only after this. */
+  close(): Promise<void>;
+}
+
+/** One folder's files, by plain name (no subfolders). */
+export interface ReadFolder {
+  readonly path: string;
+  list(): Promise<readonly string[]>;
+  readText(name: string): Promise<string>;
+  open(name: string): Promise<ReadAt>;
+}
+
+export interface WriteFolder {
+  readonly path: string;
+  create(name: string): Promise<Write>;
+}
+
+const encoder = new TextEncoder();
+
+/** Writes one whole text file. */
+export const writeText = async (folder: WriteFolder, name: string, text: string): Promise<void> => {
+  const file = await folder.create(name);
+  await file.write(encoder.encode(text));
+  await file.close();
+};
+
+/** JSON as Hugging Face writes it: two spaces, a final newline, keys in the order given. */
+export const writeJson = (folder: WriteFolder, name: string, value: unknown): Promise<void> =>
+  writeText(folder, name, `${JSON.stringify(value, null, 2)}\n`);

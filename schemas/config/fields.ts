@@ -15,8 +15,5 @@ export const seed = z.int().min(0).max(0xffff_ffff);
 /** A size of a step that must be more than 0. */
 export const rate = z.number().positive();
 
-/** How the learning rate moves after warm-up: it stays, or falls to 0 over the remaining steps. */
-export const Schedule = z.enum(['constant', 'linear', 'cosine']);
-
 /** Whether a prompt names a paradigm and its guideline (`guided`) or only asks the question (`plain`). */
 export const PromptStyle = z.enum(['plain', 'guided']);

@@ -1,30 +1,47 @@
 import { z } from 'zod';
-import { count, PromptStyle, rate, Schedule, seed, share, steps } from './fields.ts';
+import { GbaParams } from '../gba-params.ts';
+import { SftParams } from '../sft-params.ts';
+import { PromptStyle } from './fields.ts';
 
 const lora = {
-  rank: count.describe('Rank r of the adapter'),
-  alpha: rate.describe('α; the update is (α/r)·B·A'),
-  dropout: share.describe("Dropout on the adapter's input, in training"),
+  rank: 'Rank r of the adapter',
+  alpha: 'α; the update is (α/r)·B·A',
 };
 const optimizer = {
-  learningRate: rate.describe('Peak learning rate of AdamW'),
-  schedule: Schedule.describe('How the learning rate moves after warm-up: constant, linear or cosine'),
-  warmupSteps: steps.describe('Optimizer steps of linear warm-up'),
-  weightDecay: z.number().min(0).describe('Decoupled weight decay'),
-  clipNorm: rate.describe('Largest norm of the gradient'),
+  learningRate: 'Peak learning rate of AdamW',
+  schedule: 'How the learning rate moves after warm-up: constant, or linear or cosine to 0',
+  warmupSteps: 'Optimizer steps of linear warm-up',
+  weightDecay: 'Decoupled weight decay',
+  betas: "AdamW's β₁ and β₂",
+  adamEpsilon: "AdamW's ε",
+  maxGradNorm: 'Gradients of a larger norm are scaled down to it; null: never',
 };
+const start =
+  "Seed of the adapter's start, of the order and of sampling; the config's own seed is added to it";
 
-/** One LoRA run on teacher traces. */
+/** Gives each field of a stage's parameters the words that `config schema` and error messages print. */
+const described = <S extends z.ZodRawShape>(shape: S, words: Record<keyof S, string>): S =>
+  Object.fromEntries(
+    Object.entries(shape).map(([name, field]) => [name, (field as z.ZodType).describe(words[name] ?? '')]),
+  ) as S;
+
+/** One LoRA run on teacher traces: the parameters of `sft`, and how its rows are worded. */
 export const SftRun = z.strictObject({
-  ...lora,
-  ...optimizer,
-  epochs: count.describe('Passes over the training split'),
-  batchSize: count.describe('Rows a micro-batch'),
-  accumulate: count.describe('Micro-batches an optimizer step; the loss is normalised over all of them'),
+  ...described(SftParams.shape, {
+    ...lora,
+    ...optimizer,
+    epochs: 'Passes over the training split',
+    accumulate: 'Rows an optimizer step',
+    lossNormalisation:
+      "sequence: mean over rows of each row's token mean; token: mean over all tokens of the step",
+    shuffle: 'Rows in a new seeded order each epoch; false: as they are',
+    maxTokens: 'Longest row, in tokens',
+    overlong:
+      'What happens to a longer row: drop (and count) or refuse (the step fails and names it); it is never cut',
+    microBatchTokens: 'Padded tokens of one pass; a larger step is run as several, whose gradients add up',
+    seed: start,
+  }),
   prompt: PromptStyle.describe('plain: the question alone; guided: with the paradigm and its guideline'),
-  seed: seed.describe(
-    "Seed of the adapter's start, of dropout and of the order of rows; the config's own seed is added to it",
-  ),
 });
 export type SftRun = z.infer<typeof SftRun>;
 
@@ -37,42 +54,37 @@ export const Sft = z.strictObject({
   mixed: SftRun.describe('One expert on the union, for "Mixed SFT"'),
 });
 
-/** Reinforcement learning with guideline-based advantages (eq. 4–5). */
+/** Reinforcement learning with guideline-based advantages (eq. 4–5): the parameters of `gba`, and what it starts from. */
 export const Gba = z.strictObject({
   enabled: z.boolean().describe('false: no RL, and the final merge has four vectors'),
   start: z
     .enum(['base', 'mixed', 'mean', 'ties'])
     .describe(
-      'What RL starts from: base; base + mixed SFT; + the equal-weight mean of the experts; + their merge by merge.start',
+      'What RL starts from: the base; base + mixed SFT; + the equal-weight mean of the experts; + their merge as merge.start says',
     ),
-  ...lora,
-  ...optimizer,
-  steps: count.describe('Optimizer steps; each makes its own rollouts and uses them once'),
-  promptsPerStep: count.describe('Queries a step'),
-  group: count.min(2).describe('Rollouts G of a query, whose rewards are compared'),
-  clip: rate.describe('ε of the clipped ratio'),
-  beta: z.number().min(0).describe('Weight β of the KL term against the frozen start'),
-  maxNewTokens: count.describe('Longest rollout, in tokens'),
-  temperature: rate.describe('Temperature of the rollouts'),
-  guidelineMode: z
-    .enum(['rotate', 'all', 'mixed', 'none'])
-    .describe(
-      'rotate: a query has one paradigm, in turn; all: each query under all four; mixed: a group is spread over the four; none: plain GRPO',
-    ),
-  rewards: z
-    .strictObject({
-      accuracy: z.number().min(0).describe('The letter in <answer> is the gold one'),
-      structure: z.number().min(0).describe('One <think> block, then one <answer> block, nothing else'),
-      adherence: z.number().min(0).describe("The reasoning keeps to the paradigm's checklist"),
-    })
-    .describe('Weight of each reward'),
-  std: z.enum(['unbiased', 'biased']).describe("Divisor of a group's variance: G − 1 or G"),
-  advantageEpsilon: rate.describe('ε in (r − μ) / (σ + ε)'),
-  aggregation: z
-    .enum(['grpo', 'bnpo', 'dr_grpo', 'dapo'])
-    .describe('How token losses add up; grpo: mean over sequences of the mean over tokens'),
-  seed: seed.describe(
-    "Seed of the adapter's start, of the order of queries and of sampling; the config's own seed is added to it",
-  ),
+  ...described(GbaParams.shape, {
+    ...lora,
+    ...optimizer,
+    steps: 'Optimizer steps; each makes its own rollouts and uses them once',
+    promptsPerStep: 'Queries a step',
+    group: 'Rollouts G of one query, whose rewards are compared',
+    maxNewTokens: 'Longest rollout, in tokens',
+    temperature: 'Temperature of the rollouts',
+    clip: 'ε of the clipped ratio',
+    clipHigh: 'Upper ε; null: the same as clip',
+    beta: 'Weight β of the KL term against the frozen start',
+    guidelineMode:
+      'rotate: a query has one paradigm, in turn; all: each query under all four; mixed: a group is spread over the four, with one baseline; none: plain GRPO',
+    rewards:
+      'Weights: accuracy (the letter in <answer> is the gold one), structure (<think>, then <answer>, nothing else), adherence (to the checklist of the paradigm)',
+    advantageScale:
+      "What a reward's distance from its group's mean is divided by: the spread of the group, of the batch, or nothing",
+    advantageStd: 'Divisor of the variance: unbiased (G − 1) or biased (G)',
+    advantageEpsilon: 'ε in (r − μ) / (σ + ε)',
+    aggregation: 'How token losses add up; grpo: mean over sequences of the mean over tokens',
+    maskTruncated: 'Leave rollouts that did not end out of the loss',
+    microBatchTokens: 'Padded tokens of one pass; a larger step is run as several, whose gradients add up',
+    seed: start,
+  }),
 });
 export type Gba = z.infer<typeof Gba>;

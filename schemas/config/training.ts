@@ -23,7 +23,7 @@ const start =
 const described = <S extends z.ZodRawShape>(shape: S, words: Record<keyof S, string>): S =>
   Object.fromEntries(
     Object.entries(shape).map(([name, field]) => [name, (field as z.ZodType).describe(words[name] ?? '')]),
-  ) as S;
+  ) as unknown as S;
 
 /** One LoRA run on teacher traces: the parameters of `sft`, and how its rows are worded. */
 export const SftRun = z.strictObject({

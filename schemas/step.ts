@@ -3,6 +3,7 @@ import { Digest } from './digest.ts';
 import { Progress } from './progress.ts';
 import { Reference } from './reference.ts';
 import { StageName } from './stage-name.ts';
+import { MissReason } from './verdict.ts';
 
 /** A JSON value as parameters and settings hold it. */
 export const Json: z.ZodType<Json> = z.json();
@@ -27,13 +28,6 @@ export const StepSpec = z.strictObject({
 });
 export type StepSpec = z.infer<typeof StepSpec>;
 
-/** Why a step ran: the field that differs from the last time the step of this name was keyed. */
-export const MissReason = z.strictObject({
-  kind: z.string(),
-  changes: z.array(z.strictObject({ path: z.string(), before: Json.nullable(), after: Json.nullable() })),
-});
-export type MissReason = z.infer<typeof MissReason>;
-
 /** Answer of a lookup. */
 export const Lookup = z.discriminatedUnion('verdict', [
   z.strictObject({
@@ -42,7 +36,12 @@ export const Lookup = z.discriminatedUnion('verdict', [
     outputs: z.record(z.string(), Reference),
     summary: z.record(z.string(), Json),
   }),
-  z.strictObject({ verdict: z.literal('miss'), key: Digest, reason: MissReason, queue: z.enum(['cpu', 'gpu']) }),
+  z.strictObject({
+    verdict: z.literal('miss'),
+    key: Digest,
+    reason: MissReason,
+    queue: z.enum(['cpu', 'gpu']),
+  }),
 ]);
 export type Lookup = z.infer<typeof Lookup>;
 
@@ -82,9 +81,7 @@ export const RunProgress = z.strictObject({
   steps: z.array(StepState),
   /** Workflow ids of open children, whose own progress query names their steps. */
   children: z.array(z.string()),
-  review: z
-    .strictObject({ traces: Reference, undecided: z.int().nonnegative() })
-    .optional(),
+  review: z.strictObject({ traces: Reference, undecided: z.int().nonnegative() }).optional(),
   error: z.string().optional(),
 });
 export type RunProgress = z.infer<typeof RunProgress>;

@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import os from 'node:os';
+import type { StepSpec } from '../../schemas/step.ts';
+
+/** The widest vector instructions of this CPU, since oneDNN picks its kernels, and with them the rounding, by it. */
+export function instructionLevel(cpuinfo: string, arch: string): string {
+  const flags = new Set(/^flags\s*:(.*)$/m.exec(cpuinfo)?.[1]?.trim().split(/\s+/));
+  const level = ['amx_bf16', 'avx512_bf16', 'avx512f', 'avx2', 'avx', 'sse4_1'].find((flag) =>
+    flags.has(flag),
+  );
+  return level ? `${arch}-${level}` : arch;
+}
+
+const readOr = (file: string, otherwise: string) => readFile(file, 'utf8').catch(() => otherwise);
+
+/** What of this machine changes the bits that a stage on TensorFlow computes (design rule 8). */
+async function machine(): Promise<Record<string, string>> {
+  const binding = new URL(import.meta.resolve('@tensorflow/tfjs-node-gpu/package.json'));
+  const library = await readOr(new URL('lib/napi-v8/library.json', binding).pathname, '');
+  return {
+    cpu: instructionLevel(await readOr('/proc/cpuinfo', ''), os.arch()),
+    accelerator: process.env['MMEDEXPERT_ACCELERATOR'] ?? 'cpu',
+    onednn: '1',
+    tensorflow: library === '' ? 'unknown' : createHash('sha256').update(library).digest('hex').slice(0, 16),
+  };
+}
+
+let measured: Promise<Record<string, string>> | undefined;
+
+/** The part of the action key that stands for where a computing stage runs. Stages in plain TypeScript have none. */
+export async function computeEnvironment(
+  resources: 'cpu' | 'gpu',
+  compute: StepSpec['compute'],
+): Promise<Record<string, string>> {
+  if (resources === 'cpu') return {};
+  measured ??= machine();
+  return {
+    ...(await measured),
+    dtype: compute.dtype,
+    execution: compute.execution,
+    intraOpThreads: String(compute.intraOpThreads),
+  };
+}

@@ -1,0 +1,3 @@
+export { pipeline } from './pipeline.ts';
+export { shards } from './shards.ts';
+export { step } from './step.ts';

@@ -1,0 +1,189 @@
+/**
+ * The recipe of MMedExpert-R1 (arXiv 2601.10949) as one DAG. Plain TypeScript is the DAG: a step runs when the promises
+ * of its inputs are fulfilled, and a model that nothing evaluates is never made.
+ */
+import {
+  allHandlersFinished,
+  condition,
+  executeChild,
+  isCancellation,
+  proxyLocalActivities,
+  setHandler,
+  workflowInfo,
+  CancellationScope,
+} from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+import type { PipelineInput } from '../schemas/pipeline-input.ts';
+import type { Reference } from '../schemas/reference.ts';
+import type { RunProgress, StepSpec } from '../schemas/step.ts';
+import { progressQuery } from './messages.ts';
+import { planOf, type Model } from './plan.ts';
+import { awaitReview, type OpenReview } from './review.ts';
+import { openRun, rootMessage, type Outputs } from './run.ts';
+import { shards } from './shards.ts';
+
+const { recordRun } = proxyLocalActivities<Activities>({ startToCloseTimeout: '1 minute' });
+
+const SPECIALTIES = ['AM', 'CAH', 'BS', 'CSI'] as const;
+
+/** Makes a value once, when it is first asked for. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
+}
+
+/** Takes one named output of a step. */
+const output = async (outputs: Promise<Outputs>, name: string): Promise<Reference> => {
+  const found = (await outputs)[name];
+  if (found === undefined) throw new Error(`a step handed on no output named ${name}`);
+  return found;
+};
+
+export async function pipeline(input: PipelineInput): Promise<Outputs> {
+  const { config, sources } = input;
+  const plan = planOf(config);
+  const run = openRun(input);
+  let status: RunProgress['status'] = 'running';
+  let review: OpenReview | undefined;
+  let failure: string | undefined;
+  const children = new Set<string>();
+  const progress = (): RunProgress => ({
+    runId: input.runId,
+    status,
+    steps: run.states(),
+    children: [...children],
+    ...(review ? { review } : {}),
+    ...(failure === undefined ? {} : { error: failure }),
+  });
+  setHandler(progressQuery, progress);
+
+  const source = (name: string): Reference => {
+    const found = sources[name];
+    if (found === undefined) throw new Error(`the run was started without the source ${name}`);
+    return found;
+  };
+  const fanOut = async (specs: StepSpec[]): Promise<Outputs[]> => {
+    const workflowId = `${workflowInfo().workflowId}/${specs[0]?.stage}`;
+    children.add(workflowId);
+    try {
+      const states = await executeChild(shards, { workflowId, args: [{ run: input, specs }] });
+      run.adopt(states);
+      const byStep = new Map(states.map((state) => [state.step, state.outputs]));
+      return specs.map((spec) => byStep.get(spec.step) ?? {});
+    } finally {
+      children.delete(workflowId);
+    }
+  };
+
+  async function dag(): Promise<Outputs> {
+    // Cases and traces.
+    const ingest = (name: string) => output(run.step(plan.ingest(name, source(name))), 'cases');
+    const heldOut = once(() => classified('held-out', ingest('heldOut')));
+    const classified = async (name: string, cases: Promise<Reference>) =>
+      output(run.step(plan.classify(name, await cases)), 'cases');
+    const base = once(() =>
+      config.base.kind === 'pretrain'
+        ? output(run.step(plan.pretrain(source('base'))), 'model')
+        : Promise.resolve(source('base')),
+    );
+    const data = once(async () => {
+      const cases = await classified('train', ingest('train'));
+      const traces = await fanOut(plan.synthesize(cases));
+      const { kept } = await run.step(plan.filter(cases, traces));
+      const decisions = await awaitReview(
+        { ...input, traces: kept!, bank: config.review.kind === 'rule' ? source('train') : undefined },
+        (open) => {
+          review = open;
+          status = open ? 'waiting-for-review' : 'running';
+        },
+      );
+      const { accepted } = await run.step(plan.review(kept!, decisions));
+      return run.step(plan.stratify(cases, accepted!));
+    });
+
+    // Experts, merges and RL.
+    const expert = (name: 'AM' | 'CAH' | 'BS' | 'CSI' | 'mixed') =>
+      once(async () => {
+        const rows = output(data(), name === 'mixed' ? 'union' : name);
+        return output(run.step(plan.sft(name, await base(), await rows)), 'adapter');
+      });
+    const experts = {
+      AM: expert('AM'),
+      CAH: expert('CAH'),
+      BS: expert('BS'),
+      CSI: expert('CSI'),
+      mixed: expert('mixed'),
+    };
+    const four = once(async () => {
+      const made = await Promise.all(SPECIALTIES.map((name) => experts[name]()));
+      return Object.fromEntries(SPECIALTIES.map((name, i) => [name, made[i]!]));
+    });
+    const mean = once(async () => run.step(plan.merge('mean', await base(), await four())));
+    const start = once(async () => run.step(plan.merge('start', await base(), await four())));
+    const rlStart = once(async (): Promise<Outputs> => {
+      switch (config.gba.start) {
+        case 'base':
+          return { model: await base() };
+        case 'mixed':
+          return run.step(plan.merge('mixed', await base(), { mixed: await experts.mixed() }));
+        case 'mean':
+          return mean();
+        default:
+          return start();
+      }
+    });
+    const gba = once(async () => {
+      const queries = output(data(), 'queries');
+      return output(run.step(plan.gba((await rlStart())['model']!, await queries)), 'adapter');
+    });
+    const final = once(async () => {
+      if (!config.gba.enabled) return run.step(plan.merge('final', await base(), await four()));
+      const vectors = config.merge.final.method === 'slerp' ? { mean: (await mean())['vector']! } : {};
+      const { vector } = await rlStart();
+      return run.step(
+        plan.merge(
+          'final',
+          await base(),
+          { ...(await four()), RL: await gba() },
+          { ...vectors, ...(vector ? { RL: vector } : {}) },
+        ),
+      );
+    });
+
+    // What is evaluated decides what is made.
+    const models: Record<string, () => Promise<Model>> = {
+      base: async () => ({ model: await base() }),
+      mean: async () => ({ model: await output(mean(), 'model') }),
+      start: async () => ({ model: await output(start(), 'model') }),
+      gba: async () => ({ model: (await rlStart())['model']!, adapter: await gba() }),
+      final: async () => ({ model: await output(final(), 'model') }),
+    };
+    for (const name of [...SPECIALTIES, 'mixed'] as const)
+      models[name] = async () => ({ model: await base(), adapter: await experts[name]() });
+    const evaluated = async (name: string) => {
+      const [model, benchmark] = await Promise.all([models[name]!(), heldOut()]);
+      return [name, await output(run.step(plan.evaluate(name, model, benchmark)), 'predictions')] as const;
+    };
+    const predictions = await Promise.all(config.evaluate.models.map(evaluated));
+    return run.step(
+      plan.report(
+        Object.fromEntries(predictions),
+        await heldOut(),
+        config.base.kind === 'pretrain' ? source('base') : undefined,
+      ),
+    );
+  }
+
+  try {
+    const outputs = await dag();
+    await condition(allHandlersFinished);
+    status = 'done';
+    return outputs;
+  } catch (error) {
+    status = isCancellation(error) ? 'cancelled' : 'failed';
+    failure = rootMessage(error);
+    throw error;
+  } finally {
+    await CancellationScope.nonCancellable(() => recordRun(progress()));
+  }
+}

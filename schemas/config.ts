@@ -33,17 +33,22 @@ export const PipelineConfig = z.strictObject({
 });
 export type PipelineConfig = z.infer<typeof PipelineConfig>;
 
-/** What a teacher's answer depends on. How and how fast it is reached stays out of action keys. */
-export type TeacherRequest = Pick<Teacher, 'model' | 'temperature' | 'maxTokens'>;
-
-/** Drops the fields of a teacher that must not enter an action key: address, key's name, pace and retries. */
-export const teacherRequest = (teacher: Teacher): TeacherRequest => ({
+/** The part of a teacher that its answers depend on, and with it the action key. */
+export const teacherRequest = (teacher: Teacher): Pick<Teacher, 'model' | 'temperature' | 'maxTokens'> => ({
   model: teacher.model,
   maxTokens: teacher.maxTokens,
   ...(teacher.temperature === undefined ? {} : { temperature: teacher.temperature }),
 });
 
-/** Drops the path of a source or base, which must not enter an action key: its content does, by digest. */
+/** The rest: how and how fast a teacher is reached. It enters no action key. */
+export const teacherSettings = (teacher: Teacher): Omit<Teacher, 'model' | 'temperature' | 'maxTokens'> => ({
+  apiKeyEnv: teacher.apiKeyEnv,
+  maxInFlight: teacher.maxInFlight,
+  retries: teacher.retries,
+  ...(teacher.baseURL === undefined ? {} : { baseURL: teacher.baseURL }),
+});
+
+/** Drops the path of a source or base, which enters no action key: its content does, by digest. */
 export const withoutPath = <T extends { path: string }>(located: T): Omit<T, 'path'> => {
   const { path: _path, ...rest } = located;
   return rest;

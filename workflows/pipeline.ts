@@ -77,7 +77,7 @@ export async function pipeline(input: PipelineInput): Promise<Outputs> {
 
   async function dag(): Promise<Outputs> {
     // Cases and traces.
-    const ingest = (name: string) => output(run.step(plan.ingest(name, source(name))), 'cases');
+    const ingest = (name: 'train' | 'heldOut') => output(run.step(plan.ingest(name, source(name))), 'cases');
     const heldOut = once(() => classified('held-out', ingest('heldOut')));
     const classified = async (name: string, cases: Promise<Reference>) =>
       output(run.step(plan.classify(name, await cases)), 'cases');

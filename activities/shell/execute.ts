@@ -1,0 +1,193 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { Context, heartbeat } from '@temporalio/activity';
+import {
+  actionKey,
+  dropCheckpoints,
+  newestCheckpoint,
+  recordResult,
+  saveCheckpoint,
+} from '../../artifacts/actions.ts';
+import type { ArtifactStore } from '../../artifacts/store.ts';
+import type { ArtifactKind } from '../../schemas/artifact-kind.ts';
+import type { Digest } from '../../schemas/digest.ts';
+import type { Progress } from '../../schemas/progress.ts';
+import type { Reference } from '../../schemas/reference.ts';
+import type { Json, StepSpec } from '../../schemas/step.ts';
+import type { Stage, StageIo, StageSummary } from '../stage.ts';
+import { actionOf } from './action-of.ts';
+import { caseIdsOf } from './case-ids.ts';
+import { failureOf, StaleWorker } from './failure.ts';
+import { StepLog } from './step-log.ts';
+import { childEnvironment, supervise } from './supervise.ts';
+
+export interface ExecuteInput {
+  readonly spec: StepSpec;
+  readonly key: Digest;
+}
+
+export interface Executed {
+  readonly outputs: Record<string, Reference>;
+  readonly summary: Record<string, Json>;
+}
+
+export interface Executor {
+  readonly store: ArtifactStore;
+  /** Folder for scratch; each attempt has one of its own under it, removed at its end. */
+  readonly scratch: string;
+  /** Folder of step logs, one file a key. */
+  readonly logs: string;
+}
+
+/** Artifacts whose rows name cases; their manifests carry the ids. */
+const WITH_CASES: ReadonlySet<ArtifactKind> = new Set([
+  'cases',
+  'traces',
+  'sft-data',
+  'predictions',
+  'rollouts',
+]);
+
+/**
+ * Computes an action: fetches its inputs, goes on from its newest sound checkpoint, runs the stage, publishes what it
+ * made and then the record of it. Stages that compute on TensorFlow run in a child process without store or network.
+ */
+export async function executeStage(
+  { store, scratch, logs }: Executor,
+  { spec, key }: ExecuteInput,
+): Promise<Executed> {
+  const context = Context.current();
+  const signal = context.cancellationSignal;
+  const startedAt = new Date().toISOString();
+  const attempt = context.info.attempt;
+  await mkdir(scratch, { recursive: true });
+  const work = await mkdtemp(path.join(scratch, `${spec.step.replaceAll('/', '-')}-`));
+  const log = await StepLog.open(logs, key);
+  let latest: Progress = { done: 0, total: 0, unit: 'starting', figures: {} };
+  const beat = setInterval(() => heartbeat(latest), 1000);
+  try {
+    const { stage, action } = await actionOf(spec);
+    if (actionKey(action) !== key)
+      throw new StaleWorker(
+        `${spec.step} was keyed for other code or another kind of machine than this worker's`,
+      );
+    log.line(`${spec.step}: attempt ${attempt} on ${os.hostname()}`);
+
+    const inputs: Record<string, string> = {};
+    let synthetic = false;
+    for (const [name, { digest }] of Object.entries(spec.inputs)) {
+      const folder = path.join(work, 'in', name);
+      const manifest = await store.fetch(digest, folder, { signal });
+      synthetic ||= manifest.synthetic === true;
+      inputs[name] = folder;
+    }
+    const outputs: Record<string, string> = {};
+    for (const name of Object.keys(stage.outputs)) {
+      outputs[name] = path.join(work, 'out', name);
+      await mkdir(outputs[name], { recursive: true });
+    }
+    const resumeFolder = path.join(work, 'resume');
+    const checkpoint = await newestCheckpoint(store, key, resumeFolder);
+    if (checkpoint) log.line(`goes on from the checkpoint of step ${checkpoint.step}`);
+
+    const summary = await compute(stage, spec, {
+      inputs,
+      outputs,
+      checkpoints: path.join(work, 'checkpoints'),
+      resume: checkpoint ? resumeFolder : undefined,
+      signal,
+      onProgress: (event) => void (latest = event),
+      onLog: (line) => log.line(line),
+      keep: async (step, folder) => {
+        await saveCheckpoint(store, key, step, folder);
+        await rm(folder, { recursive: true, force: true });
+      },
+    });
+
+    latest = { ...latest, unit: 'publishing' };
+    const published: Record<string, Reference> = {};
+    for (const [name, kind] of Object.entries(stage.outputs)) {
+      const folder = outputs[name]!;
+      const caseIds = WITH_CASES.has(kind) ? { caseIds: await caseIdsOf(folder) } : {};
+      published[name] = await store.putFolder(folder, { kind, synthetic, ...caseIds }, { signal });
+    }
+    log.line(`done: ${JSON.stringify(summary)}`);
+    const verdict = await recordResult(
+      store,
+      action,
+      {
+        version: 1,
+        key,
+        stage: spec.stage,
+        outputs: published,
+        summary: { ...summary },
+        logDigest: await store.putBlob(await log.bytes()),
+        startedAt,
+        endedAt: new Date().toISOString(),
+        attempt,
+        host: os.hostname(),
+        ...(checkpoint ? { resumedFrom: checkpoint.step } : {}),
+        recorded: { node: process.version, ...action.environment },
+      },
+      { determinism: stage.determinism },
+    );
+    await dropCheckpoints(store, key);
+    return { outputs: verdict.outputs, summary: { ...summary } };
+  } catch (error) {
+    log.line(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    if (signal.aborted) await context.cancelled;
+    throw failureOf(error);
+  } finally {
+    clearInterval(beat);
+    await log.close();
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+interface Attempt {
+  readonly inputs: Record<string, string>;
+  readonly outputs: Record<string, string>;
+  readonly checkpoints: string;
+  readonly resume: string | undefined;
+  readonly signal: AbortSignal;
+  onProgress(event: Progress): void;
+  onLog(line: string): void;
+  keep(step: number, folder: string): Promise<void>;
+}
+
+/** Runs the stage: in a child where it computes, here where it does not. */
+async function compute(stage: Stage<never>, spec: StepSpec, attempt: Attempt): Promise<StageSummary> {
+  if (stage.resources === 'gpu')
+    return supervise({
+      job: {
+        stage: spec.stage,
+        params: spec.params,
+        inputs: attempt.inputs,
+        outputs: attempt.outputs,
+        checkpoints: attempt.checkpoints,
+        resume: attempt.resume ?? null,
+      },
+      env: childEnvironment(spec.compute.intraOpThreads),
+      signal: attempt.signal,
+      graceMs: 20_000,
+      onProgress: attempt.onProgress,
+      onLog: attempt.onLog,
+      onCheckpoint: attempt.keep,
+    });
+  const io: StageIo = {
+    inputs: attempt.inputs,
+    outputs: attempt.outputs,
+    resume: attempt.resume,
+    signal: attempt.signal,
+    progress: attempt.onProgress,
+    log: attempt.onLog,
+    checkpoint: async (step, write) => {
+      const folder = path.join(attempt.checkpoints, String(step));
+      await mkdir(folder, { recursive: true });
+      await write(folder);
+      await attempt.keep(step, folder);
+    },
+  };
+  return stage.run(stage.params.parse(spec.params), io);
+}

@@ -1,0 +1,122 @@
+/** From a configuration to the steps of a run: which stage, which inputs, which parameters. No step is taken here. */
+import { teacherRequest, withoutPath, type PipelineConfig } from '../schemas/config.ts';
+import type { Reference } from '../schemas/reference.ts';
+import type { StageName } from '../schemas/stage-name.ts';
+import type { Json, StepSpec } from '../schemas/step.ts';
+
+/** A model to evaluate: a checkpoint, and where it is not merged yet, the adapter on it. */
+export interface Model {
+  readonly model: Reference;
+  readonly adapter?: Reference;
+}
+
+type References = Readonly<Record<string, Reference>>;
+
+const prefixed = (prefix: string, references: References): References =>
+  Object.fromEntries(Object.entries(references).map(([name, reference]) => [`${prefix}.${name}`, reference]));
+
+/** The steps that a configuration asks for. */
+export function planOf(config: PipelineConfig) {
+  const spec = (
+    step: string,
+    stage: StageName,
+    inputs: References,
+    params: Record<string, unknown> = {},
+    settings: Record<string, unknown> = {},
+  ): StepSpec => ({
+    step,
+    stage,
+    inputs,
+    params: params as Record<string, Json>,
+    settings: settings as Record<string, Json>,
+    compute: config.compute,
+  });
+  const { teacher, shards, paradigms } = config.synthesize;
+  const { model, maxTokens, temperature, ...reach } = teacher;
+
+  return {
+    ingest: (name: 'train' | 'heldOut', source: Reference) =>
+      spec(
+        `ingest/${name}`,
+        'ingest',
+        { source },
+        { ...withoutPath(config.sources[name]), split: name === 'train' ? 'train' : 'test' },
+      ),
+    classify: (name: string, cases: Reference) =>
+      spec(`classify/${name}`, 'classify', { cases }, config.classify),
+    pretrain: (source: Reference) => {
+      const { kind: _kind, ...params } = withoutPath(config.base);
+      return spec('pretrain', 'pretrain', { source }, params);
+    },
+    synthesize: (cases: Reference) =>
+      Array.from({ length: shards }, (_, index) =>
+        spec(
+          `synthesize/${index}`,
+          'synthesize',
+          { cases },
+          { paradigms, ...teacherRequest(teacher), shard: { index, count: shards } },
+          reach,
+        ),
+      ),
+    filter: (cases: Reference, traces: readonly References[]) =>
+      spec(
+        'filter',
+        'filter',
+        { cases, ...Object.fromEntries(traces.map((shard, i) => [`traces.${i}`, shard['traces']!])) },
+        config.filter,
+      ),
+    review: (traces: Reference, decisions: Reference) => spec('review', 'review', { traces, decisions }),
+    stratify: (cases: Reference, traces: Reference) =>
+      spec('stratify', 'stratify', { cases, traces }, { ...config.stratify, prompt: config.sft.AM.prompt }),
+    sft: (name: keyof PipelineConfig['sft'], base: Reference, data: Reference) => {
+      const { prompt: _prompt, ...params } = config.sft[name];
+      return spec(
+        `sft/${name}`,
+        'sft',
+        { model: base, data },
+        { ...params, seed: params.seed + config.seed },
+      );
+    },
+    merge: (
+      name: 'mean' | 'mixed' | 'start' | 'final',
+      base: Reference,
+      adapters: References,
+      vectors: References = {},
+    ) => {
+      const equal = Object.fromEntries(Object.keys(adapters).map((adapter) => [adapter, 1]));
+      const params =
+        name === 'mean' || name === 'mixed'
+          ? { method: 'linear', weights: equal }
+          : { ...config.merge[name], weights: config.merge[name].weights };
+      return spec(
+        `merge/${name}`,
+        'merge',
+        { base, ...prefixed('adapter', adapters), ...prefixed('start', vectors) },
+        params,
+      );
+    },
+    gba: (model: Reference, queries: Reference) => {
+      const { enabled: _enabled, start: _start, ...params } = config.gba;
+      return spec('gba', 'gba', { model, queries }, { ...params, seed: params.seed + config.seed });
+    },
+    evaluate: (name: string, { model, adapter }: Model, benchmark: Reference) =>
+      spec(
+        `evaluate/${name}`,
+        'evaluate',
+        { model, benchmark, ...(adapter ? { adapter } : {}) },
+        {
+          prompt: config.evaluate.prompt,
+          paradigms: config.evaluate.paradigms,
+          maxNewTokens: config.evaluate.maxNewTokens,
+          scorer: config.evaluate.scorer,
+        },
+      ),
+    report: (predictions: References, benchmark: Reference, bank: Reference | undefined) =>
+      spec(
+        'report',
+        'report',
+        { benchmark, ...prefixed('predictions', predictions), ...(bank ? { bank } : {}) },
+        { scorer: config.evaluate.scorer },
+      ),
+  };
+}

@@ -50,6 +50,7 @@ export const groupAdvantages = (
   const batchStd = standardDeviation(rewards, settings.std);
   const advantages: number[] = [];
   const stds: number[] = [];
+  let withoutSpread = 0;
   for (let start = 0; start < rewards.length; start += group) {
     const own = rewards.slice(start, start + group);
     const mean = meanOf(own);
@@ -57,12 +58,14 @@ export const groupAdvantages = (
     stds.push(std);
     const divisor =
       settings.scale === 'none' ? 1 : (settings.scale === 'batch' ? batchStd : std) + settings.epsilon;
-    // A group whose rewards are equal has advantage 0 exactly, also where epsilon is 0.
-    for (const r of own) advantages.push(r === mean || divisor === 0 ? 0 : (r - mean) / divisor);
+    // A group whose rewards are equal has advantage 0 exactly, whatever rounding does to their mean and whatever epsilon is.
+    const equal = own.every((r) => r === own[0]) || divisor === 0;
+    if (equal) withoutSpread++;
+    for (const r of own) advantages.push(equal ? 0 : (r - mean) / divisor);
   }
   return {
     advantages,
     stds,
-    fractionWithoutSpread: stds.filter((s) => s < 1e-8).length / stds.length,
+    fractionWithoutSpread: withoutSpread / stds.length,
   };
 };

@@ -11,6 +11,7 @@ export interface GroupPlan {
 }
 
 const ALL = Paradigm.options;
+const inTurn = (i: number): Paradigm => ALL[i % ALL.length] as Paradigm;
 
 /**
  * Groups of the queries that a step visits.
@@ -27,17 +28,11 @@ export const planGroups = (
     query,
     paradigms: Array.from({ length: group }, (_, i) => of(i)),
   });
-  const at = (i: number): Paradigm => ALL[i % ALL.length] as Paradigm;
-  return visits.flatMap(({ query, visit }) => {
-    switch (mode) {
-      case 'none':
-        return [fill(query, () => null)];
-      case 'rotate':
-        return [fill(query, () => at(query + visit))];
-      case 'mixed':
-        return [fill(query, (i) => at(i))];
-      case 'all':
-        return ALL.map((paradigm) => fill(query, () => paradigm));
-    }
-  });
+  const groupsOf: Record<GuidelineMode, (query: number, visit: number) => GroupPlan[]> = {
+    none: (query) => [fill(query, () => null)],
+    rotate: (query, visit) => [fill(query, () => inTurn(query + visit))],
+    mixed: (query) => [fill(query, inTurn)],
+    all: (query) => ALL.map((paradigm) => fill(query, () => paradigm)),
+  };
+  return visits.flatMap(({ query, visit }) => groupsOf[mode](query, visit));
 };

@@ -21,14 +21,9 @@ export const learningRateAt = (settings: Schedule, step: number, total: number):
   const { learningRate, schedule, warmupSteps } = settings;
   if (step < warmupSteps) return (learningRate * step) / Math.max(1, warmupSteps);
   const progress = (step - warmupSteps) / Math.max(1, total - warmupSteps);
-  switch (schedule) {
-    case 'constant':
-      return learningRate;
-    case 'linear':
-      return learningRate * Math.max(0, 1 - progress);
-    case 'cosine':
-      return learningRate * Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)));
-  }
+  if (schedule === 'linear') return learningRate * Math.max(0, 1 - progress);
+  if (schedule === 'cosine') return learningRate * Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)));
+  return learningRate;
 };
 
 /** Size of the `hyper` input of `adamWStep`. */

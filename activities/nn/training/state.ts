@@ -27,16 +27,20 @@ export class StateMismatch extends Error {
   override readonly name = 'StateMismatch';
 }
 
+const vector = (data: Float32Array) => ({ dtype: 'F32', shape: [data.length], data }) as const;
+
+const describe = (layout: TrainerState['layout']): string =>
+  layout.map((e) => `${e.name}[${e.shape.join()}]`).join();
+
 export const writeTrainingState = async (folder: WriteFolder, state: TrainingState): Promise<void> => {
   const { values, m, v } = state.arrays;
-  const tensor = (data: Float32Array) => ({ dtype: 'F32', shape: [data.length], data }) as const;
   await writeSafetensors(
     folder,
     TENSORS,
     new Map([
-      ['values', tensor(values)],
-      ['m', tensor(m)],
-      ['v', tensor(v)],
+      ['values', vector(values)],
+      ['m', vector(m)],
+      ['v', vector(v)],
     ]),
   );
   await writeJson(folder, STATE, TrainerState.parse(state.state));
@@ -53,9 +57,8 @@ export const readTrainingState = async (
   };
   if (state.job !== job.job) refuse('job', state.job, job.job);
   if (state.totalSteps !== job.totalSteps) refuse('totalSteps', state.totalSteps, job.totalSteps);
-  const show = (layout: TrainerState['layout']): string => layout.map((e) => `${e.name}[${e.shape}]`).join();
   const wanted = job.layout.entries.map((e) => ({ name: e.name, shape: [...e.shape] }));
-  if (show(state.layout) !== show(wanted))
+  if (describe(state.layout) !== describe(wanted))
     refuse('layout', `${state.layout.length} tensors`, `${wanted.length} other tensors`);
   const file = await openSafetensors(folder, TENSORS);
   try {

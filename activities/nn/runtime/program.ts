@@ -1,0 +1,72 @@
+import { liveNodes } from '../ops/node.ts';
+import type { Value } from '../ops/node.ts';
+import { sameShape, ShapeError, show } from '../ops/shape.ts';
+import { Trace } from '../ops/trace.ts';
+import type { NamedNodes, Signature } from './graph-def.ts';
+import { Session } from './session.ts';
+import type { TensorFlowOptions } from './tensorflow.ts';
+import { chunksOf, receive, send } from './variable.ts';
+import type { Variable } from './variable.ts';
+
+export interface Entry {
+  readonly outputs: Readonly<Record<string, Value>>;
+}
+
+/**
+ * Several entry points that share variables by name and become one TensorFlow graph: training steps, rollouts, exports,
+ * one of each a length bucket. Everything is declared before `load`; a session's graph does not grow.
+ */
+export class Program {
+  readonly #graph: NamedNodes[] = [];
+  readonly #signatures: Signature[] = [];
+  readonly #variables = new Map<string, Variable>();
+
+  /** Records an entry point. Its inputs are those the function declares on the trace. */
+  entry(name: string, build: (t: Trace) => Entry): void {
+    if (!/^[A-Za-z0-9][A-Za-z0-9_./-]*$/.test(name))
+      throw new TypeError(`entry point "${name}" is not a TensorFlow name`);
+    if (this.#signatures.some((signature) => signature.name === name))
+      throw new TypeError(`entry point "${name}" is recorded twice`);
+    const t = new Trace();
+    const { outputs } = build(t);
+    for (const [key, { dtype }] of Object.entries(outputs))
+      if (dtype === 'bfloat16' || dtype === 'resource')
+        throw new TypeError(`${name}: output "${key}" is ${dtype}, which does not cross the boundary`);
+    for (const [variable, value] of t.variables) this.#declare(name, variable, value);
+    const roots = [...Object.values(outputs), ...t.inputs.values()];
+    this.#graph.push({ entry: name, nodes: liveNodes(t.nodes, roots) });
+    this.#signatures.push({ name, inputs: Object.fromEntries(t.inputs), outputs });
+  }
+
+  get variables(): readonly Variable[] {
+    return [...this.#variables.values()];
+  }
+
+  /** Adds the entry points that write and read variables, emits the graph and opens a session on it. */
+  async load(options: TensorFlowOptions = {}): Promise<Session> {
+    const variables = this.variables;
+    const chunks = chunksOf(variables);
+    for (const [index, variable] of variables.entries()) this.#access(`${index}`, [variable]);
+    for (const [index, chunk] of chunks.entries()) this.#access(`chunk-${index}`, chunk.variables);
+    return Session.open(this.#graph, this.#signatures, variables, chunks, options);
+  }
+
+  #declare(entry: string, name: string, { shape, dtype }: Value): void {
+    const known = this.#variables.get(name);
+    if (known === undefined) this.#variables.set(name, { name, shape, dtype });
+    else if (known.dtype !== dtype || !sameShape(known.shape, shape))
+      throw new ShapeError(
+        `variable "${name}" is ${dtype} ${show(shape)} in ${entry} and ${known.dtype} ${show(known.shape)} before`,
+      );
+  }
+
+  #access(suffix: string, variables: readonly Variable[]): void {
+    this.entry(`set/${suffix}`, (t) => {
+      const writes = variables.map((variable, i) => t.write(variable.name, receive(t, `v${i}`, variable)));
+      return { outputs: { done: t.after(writes, t.scalar(1, 'int32')) } };
+    });
+    this.entry(`get/${suffix}`, (t) => ({
+      outputs: Object.fromEntries(variables.map((variable, i) => [`v${i}`, send(t, variable)])),
+    }));
+  }
+}

@@ -1,0 +1,149 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { HostArray } from '../ops/dtype.ts';
+import { show, sizeOf } from '../ops/shape.ts';
+import { savedModel } from './graph-def.ts';
+import type { NamedNodes, Signature } from './graph-def.ts';
+import { loadTensorFlow } from './tensorflow.ts';
+import type { TensorFlow, TensorFlowOptions } from './tensorflow.ts';
+import { wire } from './variable.ts';
+import type { Chunk, Variable, VariableData } from './variable.ts';
+
+type Model = Awaited<ReturnType<TensorFlow['node']['loadSavedModel']>>;
+
+/** An entry point or a variable is asked for by a name, or with a size, that the program does not have. */
+export class SessionError extends Error {
+  override readonly name = 'SessionError';
+}
+
+/** A loaded program: TensorFlow runs its entry points, and its variables stay with it until `dispose`. */
+export class Session {
+  readonly variables: readonly Variable[];
+  readonly #tf: TensorFlow;
+  readonly #models: ReadonlyMap<string, Model>;
+  readonly #signatures: ReadonlyMap<string, Signature>;
+  readonly #indices: ReadonlyMap<string, number>;
+  readonly #chunks: readonly Chunk[];
+
+  private constructor(
+    tf: TensorFlow,
+    models: ReadonlyMap<string, Model>,
+    signatures: readonly Signature[],
+    variables: readonly Variable[],
+    chunks: readonly Chunk[],
+  ) {
+    this.#tf = tf;
+    this.#models = models;
+    this.#signatures = new Map(signatures.map((signature) => [signature.name, signature]));
+    this.variables = variables;
+    this.#chunks = chunks;
+    this.#indices = new Map(variables.map(({ name }, index) => [name, index]));
+  }
+
+  static async open(
+    graph: readonly NamedNodes[],
+    signatures: readonly Signature[],
+    variables: readonly Variable[],
+    chunks: readonly Chunk[],
+    options: TensorFlowOptions,
+  ): Promise<Session> {
+    const tf = loadTensorFlow(options);
+    const folder = await mkdtemp(join(tmpdir(), 'mmedexpert-graph-'));
+    try {
+      const models = new Map<string, Model>();
+      for (const [index, signature] of signatures.entries()) {
+        // The graph is read with the first signature; tfjs reads the file again for each further one, but only for its names.
+        await writeFile(join(folder, 'saved_model.pb'), savedModel(index === 0 ? graph : [], [signature]));
+        models.set(signature.name, await tf.node.loadSavedModel(folder, ['serve'], signature.name));
+      }
+      return new Session(tf, models, signatures, variables, chunks);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }
+
+  /** Runs an entry point: arrays by input name to arrays by output name. Blocks the thread until it is done. */
+  run(entry: string, feeds: Readonly<Record<string, HostArray>> = {}): Record<string, HostArray> {
+    const [model, signature] = [this.#models.get(entry), this.#signatures.get(entry)];
+    if (model === undefined || signature === undefined)
+      throw new SessionError(`the program has no entry point "${entry}"`);
+    for (const name of Object.keys(feeds))
+      if (!(name in signature.inputs)) throw new SessionError(`${entry} has no input "${name}"`);
+    const inputs = Object.entries(signature.inputs).map(([name, { shape, dtype }]) => {
+      const data = feeds[name];
+      if (data?.length !== sizeOf(shape))
+        throw new SessionError(
+          `${entry}: input "${name}" is ${dtype} ${show(shape)}, ${data === undefined ? 'not fed' : `fed ${data.length} numbers`}`,
+        );
+      return [name, this.#tf.tensor(data, [...shape], dtype as 'float32' | 'int32' | 'bool')] as const;
+    });
+    try {
+      const outputs = model.predict(Object.fromEntries(inputs));
+      return Object.fromEntries(
+        Object.entries(outputs).map(([name, tensor]) => {
+          const data = tensor.dataSync() as HostArray;
+          tensor.dispose();
+          return [name, data];
+        }),
+      );
+    } finally {
+      for (const [, tensor] of inputs) tensor.dispose();
+    }
+  }
+
+  /** Writes one variable, from its own kind of numbers; a bfloat16 one from float32 (rounded) or from its bits. */
+  set(name: string, data: VariableData): void {
+    const [index, variable] = this.#variable(name);
+    this.run(`set/${index}`, { v0: wire(variable, data) });
+  }
+
+  /** The numbers one variable holds; bfloat16 as float32. */
+  get(name: string): HostArray {
+    const { v0 } = this.run(`get/${this.#variable(name)[0]}`);
+    if (v0 === undefined) throw new SessionError(`variable "${name}" gave nothing`);
+    return v0;
+  }
+
+  /** Writes every variable of a group, read by the name behind "group/"; at most 256 MB are in flight. */
+  async fill(group: string, read: (key: string) => VariableData | Promise<VariableData>): Promise<void> {
+    for (const [index, { variables }] of this.#group(group)) {
+      const feeds: Record<string, HostArray> = {};
+      for (const [i, variable] of variables.entries())
+        feeds[`v${i}`] = wire(variable, await read(variable.name.slice(group.length + 1)));
+      this.run(`set/chunk-${index}`, feeds);
+    }
+  }
+
+  /** The numbers of every variable of a group, by the name behind "group/". */
+  read(group: string): Map<string, HostArray> {
+    const found = new Map<string, HostArray>();
+    for (const [index, { variables }] of this.#group(group)) {
+      const values = this.run(`get/chunk-${index}`);
+      for (const [i, { name }] of variables.entries()) {
+        const value = values[`v${i}`];
+        if (value !== undefined) found.set(name.slice(group.length + 1), value);
+      }
+    }
+    return found;
+  }
+
+  /** Frees the graph and every variable. */
+  dispose(): void {
+    for (const model of this.#models.values()) model.dispose();
+  }
+
+  #variable(name: string): readonly [number, Variable] {
+    const index = this.#indices.get(name);
+    const variable = index === undefined ? undefined : this.variables[index];
+    if (index === undefined || variable === undefined)
+      throw new SessionError(`the program has no variable "${name}"`);
+    return [index, variable];
+  }
+
+  #group(group: string): [number, Chunk][] {
+    const chunks = [...this.#chunks.entries()].filter(([, chunk]) => chunk.group === group);
+    if (chunks.length === 0) throw new SessionError(`the program has no variables "${group}/…"`);
+    return chunks;
+  }
+}

@@ -1,0 +1,42 @@
+import process from 'node:process';
+import { createRequire } from 'node:module';
+import type * as tfjs from '@tensorflow/tfjs-node-gpu';
+
+/** The one import of TensorFlow: its thread count and flags are environment variables that it reads once, while it loads. */
+export type TensorFlow = typeof tfjs;
+
+export interface TensorFlowOptions {
+  /** Threads within one operation; part of what determines the bits of a result. */
+  readonly threads?: number;
+}
+
+/** TensorFlow is already loaded with another thread count. */
+export class ThreadCountFixed extends Error {
+  override readonly name = 'ThreadCountFixed';
+}
+
+export const defaultThreads = 2;
+
+let loaded: { readonly tf: TensorFlow; readonly threads: number } | undefined;
+
+/** Loads TensorFlow on the first call; later calls return it, and fail if they ask for another number of threads. */
+export function loadTensorFlow(options: TensorFlowOptions = {}): TensorFlow {
+  if (loaded !== undefined) {
+    if (options.threads !== undefined && options.threads !== loaded.threads)
+      throw new ThreadCountFixed(
+        `TensorFlow runs with ${loaded.threads} intra-op threads in this process; ${options.threads} need a process of their own`,
+      );
+    return loaded.tf;
+  }
+  const threads = options.threads ?? Number(process.env['TF_NUM_INTRAOP_THREADS'] ?? defaultThreads);
+  process.env['TF_NUM_INTRAOP_THREADS'] = String(threads);
+  process.env['TF_ENABLE_ONEDNN_OPTS'] = '1';
+  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3';
+  const require = createRequire(import.meta.url);
+  // tfjs-node calls a function of node:util that Node 23 removed.
+  const util = require('node:util') as { isNullOrUndefined?: (value: unknown) => boolean };
+  util.isNullOrUndefined ??= (value) => value === null || value === undefined;
+  const tf = require('@tensorflow/tfjs-node-gpu') as TensorFlow;
+  loaded = { tf, threads };
+  return tf;
+}

@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { gradient } from '../../../../activities/nn/ops/gradient.ts';
+import type { Trace } from '../../../../activities/nn/ops/trace.ts';
+import type { Value } from '../../../../activities/nn/ops/node.ts';
+import { Program } from '../../../../activities/nn/runtime/program.ts';
+import { loadTensorFlow, ThreadCountFixed } from '../../../../activities/nn/runtime/tensorflow.ts';
+import { expectAllClose } from '../../../_allclose.ts';
+
+function descend(t: Trace): { outputs: Record<string, Value> } {
+  const w = t.variable('w', [3]);
+  const loss = t.sum(t.square(t.sub(w, t.input('target', [3]))), [0]);
+  const [g] = gradient(t, loss, [w]);
+  if (g === undefined) throw new Error('no gradient');
+  return { outputs: { loss: t.after([t.assign(w, t.sub(w, t.scale(g, 0.25)))], loss) } };
+}
+
+const fourLong = (t: Trace): { outputs: Record<string, Value> } => ({
+  outputs: { w: t.after([], t.variable('w', [4])) },
+});
+
+const target = Float32Array.of(1, -2, 3);
+
+/** The output of one entry point in a program that has others too. */
+async function besideOthers(others: number): Promise<Float32Array> {
+  const program = new Program();
+  const entry = (name: string, rows: number): void =>
+    program.entry(name, (t) => {
+      const w = t.variable('w', [32, 32]);
+      const x = t.softmax(t.matmul(t.input('x', [rows, 32]), w));
+      return { outputs: { y: t.mean(t.log(x), [0]) } };
+    });
+  for (let i = 0; i < others; i++) entry(`other${i}`, 8 + i);
+  entry('subject', 64);
+  const session = await program.load();
+  session.set(
+    'w',
+    Float32Array.from({ length: 1024 }, (_, i) => Math.sin(i)),
+  );
+  const { y } = session.run('subject', { x: Float32Array.from({ length: 2048 }, (_, i) => Math.cos(i)) });
+  session.dispose();
+  return y as Float32Array;
+}
+
+describe('a session', () => {
+  it('keeps variables between runs and shares them among entry points', async () => {
+    const program = new Program();
+    program.entry('train', descend);
+    program.entry('double', (t) => ({ outputs: { twice: t.scale(t.variable('w', [3]), 2) } }));
+    const session = await program.load();
+    session.set('w', new Float32Array(3));
+    expect(session.run('train', { target })['loss']).toEqual(Float32Array.of(14));
+    expect(session.run('train', { target })['loss']).toEqual(Float32Array.of(3.5));
+    expect(session.get('w')).toEqual(Float32Array.of(0.75, -1.5, 2.25));
+    expect(session.run('double')['twice']).toEqual(Float32Array.of(1.5, -3, 4.5));
+    session.dispose();
+  });
+
+  it('computes the same bits whatever other entry points the program has', async () => {
+    expect(await besideOthers(0)).toEqual(await besideOthers(3));
+  });
+
+  it('stores bfloat16 from bits and from rounded float32, and gives it back as float32', async () => {
+    const program = new Program();
+    program.entry('sum', (t) => ({
+      outputs: { sum: t.sum(t.cast(t.variable('half', [5], 'bfloat16'), 'float32'), [0]) },
+    }));
+    const session = await program.load();
+    session.set('half', Float32Array.of(1, -2, 1 + 2 ** -8, 1 + 3 * 2 ** -8, 0.1));
+    expect(session.get('half')).toEqual(Float32Array.of(1, -2, 1, 1 + 2 ** -6, 0.10009765625));
+    session.set('half', {
+      dtype: 'bfloat16',
+      bytes: Uint8Array.of(0x80, 0x3f, 0, 0x40, 0x40, 0x40, 0x80, 0x40, 0xa0, 0x40),
+    });
+    expect(session.get('half')).toEqual(Float32Array.of(1, 2, 3, 4, 5));
+    expect(session.run('sum')['sum']).toEqual(Float32Array.of(15));
+    session.dispose();
+  });
+
+  it('fills and reads a group of variables at once', async () => {
+    const program = new Program();
+    program.entry('sum', (t) => ({
+      outputs: { sum: t.add(t.sum(t.variable('base/a', [2]), [0]), t.sum(t.variable('base/b', [3]), [0])) },
+    }));
+    const session = await program.load();
+    await session.fill('base', (key) => (key === 'a' ? Float32Array.of(1, 2) : Float32Array.of(3, 4, 5)));
+    expect(session.run('sum')['sum']).toEqual(Float32Array.of(15));
+    expect([...session.read('base')]).toEqual([
+      ['a', Float32Array.of(1, 2)],
+      ['b', Float32Array.of(3, 4, 5)],
+    ]);
+    await expect(session.fill('other', () => target)).rejects.toThrow('no variables "other/…"');
+    session.dispose();
+  });
+
+  it('frees every tensor over 200 runs', async () => {
+    const program = new Program();
+    program.entry('train', descend);
+    const session = await program.load();
+    session.set('w', new Float32Array(3));
+    session.run('train', { target });
+    const tf = loadTensorFlow();
+    const binding = (tf.backend() as unknown as { binding: { getNumOfTensors(): number } }).binding;
+    const [tensors, handles] = [tf.memory().numTensors, binding.getNumOfTensors()];
+    for (let step = 0; step < 200; step++) session.run('train', { target });
+    expect(tf.memory().numTensors).toBe(tensors);
+    expect(binding.getNumOfTensors()).toBe(handles);
+    expectAllClose(session.get('w'), target, { rtol: 0, atol: 1e-6 });
+    session.dispose();
+  });
+
+  it('names the entry point, input or variable that does not fit', async () => {
+    const program = new Program();
+    program.entry('train', descend);
+    expect(() => program.entry('train', descend)).toThrow('"train" is recorded twice');
+    expect(() => program.entry('other', fourLong)).toThrow(
+      'variable "w" is float32 [4] in other and float32 [3] before',
+    );
+    const session = await program.load();
+    expect(() => session.run('sing')).toThrow('no entry point "sing"');
+    expect(() => session.run('train')).toThrow('input "target" is float32 [3], not fed');
+    expect(() => session.run('train', { target: new Float32Array(2) })).toThrow('fed 2 numbers');
+    expect(() => session.run('train', { target, more: target })).toThrow('train has no input "more"');
+    expect(() => session.set('w', new Float32Array(2))).toThrow(
+      'variable "w" is float32 [3], given 2 numbers',
+    );
+    expect(() => session.get('v')).toThrow('no variable "v"');
+    session.dispose();
+  });
+
+  it('refuses another thread count once TensorFlow is loaded', () => {
+    loadTensorFlow();
+    expect(() => loadTensorFlow({ threads: 61 })).toThrow(ThreadCountFixed);
+  });
+});

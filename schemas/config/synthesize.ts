@@ -7,7 +7,8 @@ export const Teacher = z.strictObject({
   temperature: z.number().min(0).max(2).optional().describe("Absent: not sent, the endpoint's own default"),
   maxTokens: count.describe('Longest answer, in tokens'),
   baseURL: z
-    .url({ protocol: /^https?$/ })
+    .string()
+    .regex(/^https?:\/\/[^\s@]+$/, 'is an http or https address without credentials')
     .optional()
     .describe("Address of the endpoint. Absent: OPENAI_BASE_URL, else OpenAI's own. Not part of any key"),
   apiKeyEnv: z

@@ -5,6 +5,6 @@ export const nearest = (word: string, candidates: readonly string[]): string | u
   if (candidates.length === 0) return undefined;
   const byLowerCase = new Map(candidates.map((candidate) => [candidate.toLowerCase(), candidate]));
   const best = closest(word.toLowerCase(), [...byLowerCase.keys()]);
-  const far = distance(word.toLowerCase(), best) > Math.max(2, Math.ceil(word.length / 3));
-  return far ? undefined : byLowerCase.get(best);
+  const allowed = word.length < 3 ? 1 : Math.max(2, Math.ceil(word.length / 3));
+  return distance(word.toLowerCase(), best) > allowed ? undefined : byLowerCase.get(best);
 };

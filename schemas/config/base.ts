@@ -40,7 +40,7 @@ export const PretrainedBase = z
     learningRate: rate.describe('Peak learning rate'),
     warmupSteps: steps.describe('Steps of linear warm-up'),
     weightDecay: z.number().min(0).describe('Decoupled weight decay'),
-    clipNorm: rate.describe('Largest norm of the gradient'),
+    maxGradNorm: rate.describe('Gradients of a larger norm are scaled down to it'),
     seed: seed.describe('Seed of the initial weights and of the pretraining text'),
   })
   .superRefine((base, context) => {

@@ -54,7 +54,7 @@ export const demo: PipelineConfig = {
     learningRate: 1e-3,
     warmupSteps: 50,
     weightDecay: 0,
-    clipNorm: 1,
+    maxGradNorm: 1,
     seed: 11,
   },
   classify: {

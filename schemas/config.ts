@@ -58,14 +58,6 @@ export const teacherRequest = (teacher: Teacher): Pick<Teacher, 'model' | 'tempe
   ...(teacher.temperature === undefined ? {} : { temperature: teacher.temperature }),
 });
 
-/** The rest: how and how fast a teacher is reached. It enters no action key. */
-export const teacherSettings = (teacher: Teacher): Omit<Teacher, 'model' | 'temperature' | 'maxTokens'> => ({
-  apiKeyEnv: teacher.apiKeyEnv,
-  maxInFlight: teacher.maxInFlight,
-  retries: teacher.retries,
-  ...(teacher.baseURL === undefined ? {} : { baseURL: teacher.baseURL }),
-});
-
 /** Drops the path of a source or base, which enters no action key: its content does, by digest. */
 export const withoutPath = <T extends { path: string }>(located: T): Omit<T, 'path'> => {
   const { path: _path, ...rest } = located;

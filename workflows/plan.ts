@@ -67,9 +67,9 @@ export function planOf(config: PipelineConfig) {
       ),
     review: (traces: Reference, decisions: Reference) => spec('review', 'review', { traces, decisions }),
     stratify: (cases: Reference, traces: Reference) =>
-      spec('stratify', 'stratify', { cases, traces }, { ...config.stratify, prompt: config.sft.AM.prompt }),
+      spec('stratify', 'stratify', { cases, traces }, config.stratify),
     sft: (name: keyof PipelineConfig['sft'], base: Reference, data: Reference) => {
-      const { prompt: _prompt, ...params } = config.sft[name];
+      const params = config.sft[name];
       return spec(
         `sft/${name}`,
         'sft',

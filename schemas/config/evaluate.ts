@@ -32,8 +32,8 @@ export const Evaluate = z.strictObject({
   maxNewTokens: count.describe('Longest answer, in tokens; decoding is greedy'),
   batchSize: count.describe('Answers decoded at once'),
   scorer: z
-    .enum(['robust', 'strict-tags'])
-    .describe('How the letter is read; both are reported, this one decides the comparison'),
+    .enum(['robust', 'strict-tags', 'medevalkit', 'vlmevalkit', 'medxpertqa', 'medvlthinker'])
+    .describe('How the letter is read from an answer'),
   benchmarks: z
     .array(z.string())
     .describe('Names in sources.benchmarks that are evaluated beside the held-out cases'),

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { GbaParams } from '../gba-params.ts';
 import { SftParams } from '../sft-params.ts';
-import { PromptStyle } from './fields.ts';
 
 const lora = {
   rank: 'Rank r of the adapter',
@@ -25,7 +24,7 @@ const described = <S extends z.ZodRawShape>(shape: S, words: Record<keyof S, str
     Object.entries(shape).map(([name, field]) => [name, (field as z.ZodType).describe(words[name] ?? '')]),
   ) as unknown as S;
 
-/** One LoRA run on teacher traces: the parameters of `sft`, and how its rows are worded. */
+/** One LoRA run on teacher traces: the parameters of `sft`. */
 export const SftRun = z.strictObject({
   ...described(SftParams.shape, {
     ...lora,
@@ -41,7 +40,6 @@ export const SftRun = z.strictObject({
     microBatchTokens: 'Padded tokens of one pass; a larger step is run as several, whose gradients add up',
     seed: start,
   }),
-  prompt: PromptStyle.describe('plain: the question alone; guided: with the paradigm and its guideline'),
 });
 export type SftRun = z.infer<typeof SftRun>;
 

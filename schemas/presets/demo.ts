@@ -22,7 +22,6 @@ const expert = (seed: number): SftRun => ({
   overlong: 'refuse',
   microBatchTokens: 4096,
   seed,
-  prompt: 'guided',
 });
 
 /** The embedded demo: a small model, really trained, on synthetic cases. */
@@ -79,7 +78,7 @@ export const demo: PipelineConfig = {
   },
   filter: { dropAnswerFirst: true, dropContradictions: true },
   review: { kind: 'rule' },
-  stratify: { validationShare: 0.1, seed: 7 },
+  stratify: { validationShare: 0.1, seed: 7, prompt: 'guided' },
   sft: { AM: expert(1), CAH: expert(2), BS: expert(3), CSI: expert(4), mixed: expert(9) },
   gba: {
     enabled: true,

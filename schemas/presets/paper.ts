@@ -39,7 +39,6 @@ const expert = (seed: number): WithSources<SftRun> => ({
   overlong: assumed('refuse', 'not stated; nothing is left out unseen'),
   microBatchTokens: assumed(4096, ours),
   seed: assumed(seed, 'not stated'),
-  prompt: assumed('plain', 'the experts are described as trained on cases and traces, without guidelines'),
 });
 
 const vote = assumed(1, 'not stated; equal weights');
@@ -150,6 +149,7 @@ export const paperPipeline = (
       'not stated; no choice is ever made on a test set, so a tenth is kept aside',
     ),
     seed: assumed(0, 'not stated'),
+    prompt: assumed('plain', 'the experts are described as trained on cases and traces, without guidelines'),
   },
   sft: { AM: expert(1), CAH: expert(2), BS: expert(3), CSI: expert(4), mixed: expert(5) },
   gba: {

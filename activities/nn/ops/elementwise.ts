@@ -49,6 +49,12 @@ export class Elementwise extends Recorder {
   sigmoid(x: Value): Value {
     return this.unary('Sigmoid', x);
   }
+  cos(x: Value): Value {
+    return this.unary('Cos', x);
+  }
+  sin(x: Value): Value {
+    return this.unary('Sin', x);
+  }
   tanh(x: Value): Value {
     return this.unary('Tanh', x);
   }

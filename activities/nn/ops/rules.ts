@@ -47,6 +47,8 @@ export const rules: Readonly<Record<string, Rule>> = {
   Exp: (t, { node, g }) => [t.mul(output(node), g)],
   Log: (t, { node, g }) => [t.div(g, input(node, 0))],
   Sigmoid: (t, { node, g }) => [t.sigmoidGradient(output(node), g)],
+  Cos: (t, { node, g }) => [t.neg(t.mul(t.sin(input(node, 0)), g))],
+  Sin: (t, { node, g }) => [t.mul(t.cos(input(node, 0)), g)],
   Tanh: (t, { node, g }) => [t.sub(g, t.mul(g, t.square(output(node))))],
   Erf: (t, { node, g }) => [
     t.mul(t.scale(t.exp(t.neg(t.square(input(node, 0)))), 2 / Math.sqrt(Math.PI)), g),

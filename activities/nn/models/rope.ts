@@ -1,0 +1,42 @@
+import type { Value } from '../ops/node.ts';
+import { dim } from '../ops/shape.ts';
+import type { Trace } from '../ops/trace.ts';
+import type { TextConfig } from './config.ts';
+
+/** Cosines and sines by which the halves of a head are turned; both cover a whole head. */
+export interface Rotation {
+  readonly cos: Value;
+  readonly sin: Value;
+}
+
+/** `1 / θ^(2i/n)` for i < n/2, each step rounded to float32 as the reference does. */
+export function inverseFrequencies(theta: number, n: number): number[] {
+  const round = Math.fround;
+  return Array.from({ length: n / 2 }, (_, i) => round(1 / round(theta ** round((2 * i) / n))));
+}
+
+/**
+ * M-RoPE: the frequencies of a head follow, section by section, the position in time, row and column.
+ *
+ * Shapes: positions [3, B, T] int32 → cos, sin [B, T, 1, D/2 · 2], the half given twice.
+ * Reference: Wang et al. 2024, https://arxiv.org/abs/2409.12191 §2.1.
+ */
+export function multimodalRotation(t: Trace, config: TextConfig, positions: Value): Rotation {
+  const [, B = 0, T = 0] = positions.shape;
+  const frequencies = inverseFrequencies(config.ropeTheta, config.headDim);
+  const axes = t.split(t.reshape(t.cast(positions, 'float32'), [3, B, T, 1]), [1, 1, 1], 0);
+  let from = 0;
+  const angles = config.mropeSection.map((count, axis) => {
+    const section = t.floats(frequencies.slice(from, (from += count)));
+    return t.mul(t.reshape(axes[axis] ?? positions, [B, T, 1, 1]), section); // [B, T, 1, count]
+  });
+  const turn = t.concat([...angles, ...angles], -1); // [B, T, 1, D]
+  return { cos: t.cos(turn), sin: t.sin(turn) };
+}
+
+/** Turns each head: `x·cos + (−x₂, x₁)·sin` for x = (x₁, x₂). x [..., D]; cos and sin broadcast to it. */
+export function rotate(t: Trace, x: Value, { cos, sin }: Rotation): Value {
+  const half = dim(x.shape, -1) / 2;
+  const [x1 = x, x2 = x] = t.split(x, [half, half], -1);
+  return t.add(t.mul(x, cos), t.mul(t.concat([t.neg(x2), x1], -1), sin));
+}

@@ -1,0 +1,114 @@
+/**
+ * The language model of Qwen2-VL and Qwen2.5-VL: a pre-norm decoder with grouped-query attention, M-RoPE and SwiGLU.
+ *
+ * Rows are right-padded. A token attends to itself and to what is before it in its row, so that padding, which comes last, is
+ * never seen by a token that counts; what is computed for padding is finite and unused.
+ *
+ * Reference: Wang et al. 2024, https://arxiv.org/abs/2409.12191; transformers `models/qwen2_vl/modeling_qwen2_vl.py`.
+ */
+import { linear, linears, weight } from '../linear.ts';
+import type { Parameters } from '../linear.ts';
+import type { Value } from '../ops/node.ts';
+import { dim } from '../ops/shape.ts';
+import type { Trace } from '../ops/trace.ts';
+import { silu } from './activations.ts';
+import { causalAttention } from './attention.ts';
+import type { Heads } from './attention.ts';
+import type { ModelConfig, TextConfig } from './config.ts';
+import { rmsNorm } from './norms.ts';
+import { multimodalRotation, rotate } from './rope.ts';
+import type { Rotation } from './rope.ts';
+
+/** Embeddings of images and, for each token, where its embedding lies: its own place in the batch, or B·T + row of an image embedding. */
+export interface ImageInputs {
+  /** [M, D] */
+  readonly embeds: Value;
+  /** [B, T] int32 */
+  readonly index: Value;
+}
+
+/** ids [B, T] int32 → [B, T, D]; image embeddings take the places that the index gives them. */
+export function embedTokens(t: Trace, params: Parameters, ids: Value, images?: ImageInputs): Value {
+  const table = weight(params, 'model.embed_tokens.weight');
+  const text = t.cast(t.gather(table, ids), 'float32'); // [B, T, D]
+  if (images === undefined) return text;
+  const rows = t.reshape(text, [-1, dim(text.shape, -1)]); // [B·T, D]
+  return t.gather(t.concat([rows, images.embeds], 0), images.index);
+}
+
+/** What becomes of the heads of a layer: the context of each query, [B, T, H·D]. */
+export type Attend = (layer: number, heads: Heads) => Value;
+
+/**
+ * All layers and the final norm. `attend` is how a layer's queries see keys: whole sequences here, cached ones in generation.
+ *
+ * Shapes: x [B, T, D], rotation [B, T, 1, d] → hidden [B, T, D].
+ */
+export function textLayers(
+  t: Trace,
+  params: Parameters,
+  config: TextConfig,
+  x: Value,
+  rotation: Rotation,
+  attend: Attend,
+): Value {
+  for (let layer = 0; layer < config.layers; layer++) {
+    const name = `model.layers.${layer}`;
+    const normed = rmsNorm(t, x, weight(params, `${name}.input_layernorm.weight`), config.normEpsilon);
+    const context = attend(layer, projectHeads(t, params, config, `${name}.self_attn`, normed, rotation));
+    x = t.add(x, linear(t, params, `${name}.self_attn.o_proj`, context));
+    const inner = rmsNorm(
+      t,
+      x,
+      weight(params, `${name}.post_attention_layernorm.weight`),
+      config.normEpsilon,
+    );
+    x = t.add(x, feedForward(t, params, config, `${name}.mlp`, inner));
+  }
+  return rmsNorm(t, x, weight(params, 'model.norm.weight'), config.normEpsilon);
+}
+
+/** embeds [B, T, D], positions [3, B, T] int32 → hidden [B, T, D] after the final norm. */
+export function forwardText(
+  t: Trace,
+  params: Parameters,
+  config: ModelConfig,
+  { embeds, positions }: { readonly embeds: Value; readonly positions: Value },
+): Value {
+  const rotation = multimodalRotation(t, config.text, positions);
+  return textLayers(t, params, config.text, embeds, rotation, (_, heads) => causalAttention(t, heads));
+}
+
+/** Rows of hidden states by their place in the batch: hidden [B, T, D], index [N] into B·T → [N, D]. */
+export const hiddenRows = (t: Trace, hidden: Value, index: Value): Value =>
+  t.gather(t.reshape(hidden, [-1, dim(hidden.shape, -1)]), index);
+
+/** hidden [N, D] → logits [N, V] float32. */
+export function logits(t: Trace, params: Parameters, config: ModelConfig, hidden: Value): Value {
+  const head = weight(params, config.text.tied ? 'model.embed_tokens.weight' : 'lm_head.weight');
+  return t.cast(t.matmul(t.cast(hidden, head.dtype), head, false, true), 'float32');
+}
+
+function projectHeads(
+  t: Trace,
+  params: Parameters,
+  { heads, kvHeads, headDim }: TextConfig,
+  module: string,
+  x: Value,
+  rotation: Rotation,
+): Heads {
+  const [B = 0, T = 0] = x.shape;
+  const modules = ['q_proj', 'k_proj', 'v_proj'].map((name) => `${module}.${name}`);
+  const all = t.reshape(linears(t, params, modules, x), [B, T, heads + 2 * kvHeads, headDim]);
+  const [qk = all, v = all] = t.split(all, [heads + kvHeads, kvHeads], 2);
+  const [q = all, k = all] = t.split(rotate(t, qk, rotation), [heads, kvHeads], 2);
+  return { q, k, v };
+}
+
+/** SwiGLU: `W_down(silu(W_gate x) · W_up x)`. */
+function feedForward(t: Trace, params: Parameters, config: TextConfig, module: string, x: Value): Value {
+  const I = config.intermediateSize;
+  const both = linears(t, params, [`${module}.gate_proj`, `${module}.up_proj`], x);
+  const [gate = both, up = both] = t.split(both, [I, I], -1);
+  return linear(t, params, `${module}.down_proj`, t.mul(silu(t, gate), up));
+}

@@ -51,7 +51,7 @@ export class RequestRefused extends StoreError {
 /** An object's bytes are not what its name or its seal says. */
 export class Corrupt extends StoreError {
   override readonly name = 'Corrupt';
-  readonly retryable = false;
+  readonly retryable: boolean = false;
   readonly object: string;
   constructor(object: string, problem: string) {
     super(`${object}: ${problem}`);
@@ -87,4 +87,13 @@ export class InvalidManifest extends StoreError {
 export class UnknownName extends StoreError {
   override readonly name = 'UnknownName';
   readonly retryable = false;
+}
+
+/** A file changed while it was being read into the store; nothing was published. */
+export class SourceChanged extends StoreError {
+  override readonly name = 'SourceChanged';
+  readonly retryable = true;
+  constructor(file: string) {
+    super(`${file} changed while it was read: put it again when nothing writes to it`);
+  }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SlotName } from './action.ts';
 import { Digest } from './digest.ts';
 import { Reference } from './reference.ts';
 import { StageName } from './stage-name.ts';
@@ -8,7 +9,7 @@ export const ActionResult = z.strictObject({
   version: z.literal(1),
   key: Digest,
   stage: StageName,
-  outputs: z.record(z.string(), Reference),
+  outputs: z.record(SlotName, Reference),
   summary: z.record(z.string(), z.union([z.number(), z.string(), z.boolean(), z.null()])),
   /** Blob with the step's log. */
   logDigest: Digest.optional(),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SlotName } from './action.ts';
 import { Digest } from './digest.ts';
 import { Reference } from './reference.ts';
 import { StageName } from './stage-name.ts';
@@ -18,6 +19,6 @@ export const EdgeEntry = z.strictObject({
   artifact: Digest,
   key: Digest,
   stage: StageName,
-  name: z.string(),
+  name: SlotName,
 });
 export type EdgeEntry = z.infer<typeof EdgeEntry>;

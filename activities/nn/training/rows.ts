@@ -83,3 +83,25 @@ export const spreadOverLabels = (
   }
   return out;
 };
+
+/**
+ * Where each token's embedding lies, [B, T]: its own place in the batch, or for an image token B·T + the row of its
+ * embedding. Rows' images take `perRow` embeddings each, so that a row's images may be fed wherever it stands.
+ */
+export const imageIndexOf = (
+  rows: readonly TrainingRow[],
+  shape: BatchShape,
+  imageTokenId: number,
+  perRow: number,
+): Int32Array => {
+  const index = Int32Array.from({ length: shape.rows * shape.length }, (_, i) => i);
+  for (const [i, row] of rows.entries()) {
+    let image = 0;
+    for (const [p, id] of row.ids.entries()) {
+      if (id !== imageTokenId) continue;
+      if (image === perRow) throw new BatchOverflow(`row ${row.id} has more than ${perRow} image tokens`);
+      index[i * shape.length + p] = shape.rows * shape.length + i * perRow + image++;
+    }
+  }
+  return index;
+};

@@ -1,0 +1,98 @@
+/**
+ * The entry points of training: a padded batch in, its loss out, the gradient gathered.
+ * Legend: B rows, T length, M label places, K image embeddings a row, D hidden size.
+ */
+import { policyLoss, tokenEntropies, tokenLogProbs, weightedCrossEntropy } from '../losses.ts';
+import type { PolicyLossSettings } from '../losses.ts';
+import type { Parameters } from '../linear.ts';
+import type { ModelConfig } from '../models/config.ts';
+import type { ImageInputs } from '../models/text.ts';
+import type { Value } from '../ops/node.ts';
+import type { Trace } from '../ops/trace.ts';
+import type { Program } from '../runtime/program.ts';
+import type { FlatLayout } from './flat-layout.ts';
+import { declareBatch, labelLogits } from './label-logits.ts';
+import type { LabelledShape } from './rows.ts';
+import { addGradientEntry } from './trainer.ts';
+
+/** A shape with room for this many image embeddings in each row; 0 where no row has an image. */
+export interface TrainingShape extends LabelledShape {
+  readonly imageTokens: number;
+}
+
+export interface TrainedModel {
+  readonly config: ModelConfig;
+  readonly layout: FlatLayout;
+  /** All parameters of a pass, from the trained tensors by name. */
+  parameters(t: Trace, trained: Record<string, Value>): Parameters;
+  /** Where a batch's image embeddings [B·K, D] come from; by default they are fed as the input `images`. */
+  embedImages?(t: Trace, params: Parameters, shape: TrainingShape): Value;
+}
+
+export const entryOf = (shape: TrainingShape): string =>
+  `gradient/${shape.rows}x${shape.length}x${shape.labels}`;
+
+const declareImages = (
+  t: Trace,
+  model: TrainedModel,
+  params: Parameters,
+  shape: TrainingShape,
+): ImageInputs | undefined => {
+  const { rows, length, imageTokens } = shape;
+  if (imageTokens === 0) return undefined;
+  const embeds =
+    model.embedImages?.(t, params, shape) ??
+    t.input('images', [rows * imageTokens, model.config.text.hiddenSize]);
+  return { embeds, index: t.input('imageIndex', [rows, length], 'int32') };
+};
+
+/** Supervised training: inputs of the batch and `weights` [M] → `loss`. */
+export const addSupervisedEntry = (program: Program, model: TrainedModel, shape: TrainingShape): void =>
+  addGradientEntry(program, entryOf(shape), model.layout, (t, trained) => {
+    const params = model.parameters(t, trained);
+    const batch = declareBatch(t, shape);
+    const images = declareImages(t, model, params, shape);
+    const logits = labelLogits(t, params, model.config, batch, images);
+    return { loss: weightedCrossEntropy(t, logits, batch.labels, t.input('weights', [shape.labels])) };
+  });
+
+export interface PolicySettings extends PolicyLossSettings {
+  readonly temperature: number;
+  /** Feed the sampling model's log-probabilities as `oldLogProbs`; else the model is taken to be the one that sampled. */
+  readonly feedOld: boolean;
+}
+
+/**
+ * Policy training: inputs of the batch, `weights` and `advantages` [M] → `loss`, and per token `logProbs`, `kl`,
+ * `entropy`, `clippedLow`, `clippedHigh` [M]. The reference is the same weights without the adapter.
+ */
+export const addPolicyEntry = (
+  program: Program,
+  model: TrainedModel,
+  shape: TrainingShape,
+  settings: PolicySettings,
+): void =>
+  addGradientEntry(program, entryOf(shape), model.layout, (t, trained) => {
+    const params = model.parameters(t, trained);
+    const batch = declareBatch(t, shape);
+    const images = declareImages(t, model, params, shape);
+    const logitsOf = (p: Parameters): Value =>
+      t.scale(labelLogits(t, p, model.config, batch, images), 1 / settings.temperature);
+    const logits = logitsOf(params);
+    const logProbs = tokenLogProbs(t, logits, batch.labels);
+    const referenceLogProbs =
+      settings.beta === 0 ? undefined : tokenLogProbs(t, logitsOf({ base: params.base }), batch.labels);
+    const perToken = (name: string): Value => t.input(name, [shape.labels]);
+    const { loss, kl, clippedLow, clippedHigh } = policyLoss(
+      t,
+      {
+        logProbs,
+        oldLogProbs: settings.feedOld ? perToken('oldLogProbs') : undefined,
+        referenceLogProbs,
+        advantages: perToken('advantages'),
+        weights: perToken('weights'),
+      },
+      settings,
+    );
+    return { loss, logProbs, kl, entropy: tokenEntropies(t, logits), clippedLow, clippedHigh };
+  });

@@ -6,7 +6,7 @@ import { readSealed, updateSealed } from './sealed.ts';
 import type { ArtifactStore } from './store.ts';
 
 /** Points a name (`run/<id>/<step>`, a tag) at an artifact, whatever it pointed at before. */
-export async function setRef(
+export async function putRef(
   store: ArtifactStore,
   name: string,
   target: Reference,

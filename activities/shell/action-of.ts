@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { withoutDefaults } from '../../artifacts/action-key.ts';
 import { codeMap } from '../../artifacts/code-digest.ts';
 import type { Action } from '../../schemas/action.ts';
 import type { StepSpec } from '../../schemas/step.ts';
@@ -14,33 +15,20 @@ export class BadParameters extends Error {
   override name = 'BadParameters' as const;
 }
 
-const isDefault = (schema: Stage['params'], params: Record<string, unknown>, name: string): boolean => {
-  const { [name]: value, ...rest } = params;
-  const without = schema.safeParse(rest);
-  if (!without.success) return false;
-  const filled = (without.data as Record<string, unknown>)[name];
-  return filled !== undefined && JSON.stringify(filled) === JSON.stringify(value);
-};
-
 /** The stage of a step and the action that stands for the step here: this code, this machine. */
 export async function actionOf(spec: StepSpec): Promise<{ stage: Stage<never>; action: Action }> {
   const stage = await loadStage(spec.stage, spec.settings);
-  const schema = stage.params as Stage['params'];
-  const parsed = schema.safeParse(spec.params);
+  const parsed = stage.params.safeParse(spec.params);
   if (!parsed.success) {
     const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
     throw new BadParameters(`${spec.step}: ${problems.join('; ')}`);
   }
-  const params = parsed.data as Record<string, never>;
-  const stated = Object.keys(params).filter(
-    (name) => params[name] !== undefined && !isDefault(schema, params, name),
-  );
   const action: Action = {
     version: 1,
     stage: spec.stage,
     specVersion: stage.specVersion,
     inputs: Object.fromEntries(Object.entries(spec.inputs).map(([name, { digest }]) => [name, digest])),
-    params: Object.fromEntries(stated.map((name) => [name, params[name]!])),
+    params: withoutDefaults(stage.params, spec.params),
     code: await codeMap(ROOT, stage.code),
     environment: await computeEnvironment(stage.resources, spec.compute),
   };

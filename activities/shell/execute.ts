@@ -2,13 +2,9 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { Context, heartbeat } from '@temporalio/activity';
-import {
-  actionKey,
-  dropCheckpoints,
-  newestCheckpoint,
-  recordResult,
-  saveCheckpoint,
-} from '../../artifacts/actions.ts';
+import { actionKey } from '../../artifacts/action-key.ts';
+import { dropCheckpoints, newestCheckpoint, saveCheckpoint } from '../../artifacts/checkpoints.ts';
+import { recordResult } from '../../artifacts/record-result.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import type { ArtifactKind } from '../../schemas/artifact-kind.ts';
 import type { Digest } from '../../schemas/digest.ts';
@@ -88,7 +84,8 @@ export async function executeStage(
       await mkdir(outputs[name], { recursive: true });
     }
     const resumeFolder = path.join(work, 'resume');
-    const checkpoint = await newestCheckpoint(store, key, resumeFolder);
+    const { found: checkpoint, notes } = await newestCheckpoint(store, key, resumeFolder, { signal });
+    notes.forEach((note) => log.line(note));
     if (checkpoint) log.line(`goes on from the checkpoint of step ${checkpoint.step}`);
 
     const summary = await compute(stage, spec, {
@@ -113,27 +110,21 @@ export async function executeStage(
       published[name] = await store.putFolder(folder, { kind, synthetic, ...caseIds }, { signal });
     }
     log.line(`done: ${JSON.stringify(summary)}`);
-    const verdict = await recordResult(
-      store,
-      action,
-      {
-        version: 1,
-        key,
-        stage: spec.stage,
-        outputs: published,
-        summary: { ...summary },
-        logDigest: await store.putBlob(await log.bytes()),
-        startedAt,
-        endedAt: new Date().toISOString(),
-        attempt,
-        host: os.hostname(),
-        ...(checkpoint ? { resumedFrom: checkpoint.step } : {}),
-        recorded: { node: process.version, ...action.environment },
-      },
-      { determinism: stage.determinism },
-    );
+    const recorded = await recordResult(store, action, {
+      outputs: published,
+      summary: { ...summary },
+      logDigest: await store.putBlob(await log.bytes()),
+      startedAt,
+      endedAt: new Date().toISOString(),
+      attempt,
+      host: os.hostname(),
+      ...(checkpoint ? { resumedFrom: checkpoint.step } : {}),
+      recorded: { node: process.version },
+    });
+    if (recorded.status === 'different' && stage.determinism === 'bitwise')
+      log.line(`NOT DETERMINISTIC: ${JSON.stringify(recorded.different)}; the first result stands`);
     await dropCheckpoints(store, key);
-    return { outputs: verdict.outputs, summary: { ...summary } };
+    return { outputs: recorded.result.outputs, summary: { ...summary } };
   } catch (error) {
     log.line(error instanceof Error ? (error.stack ?? error.message) : String(error));
     if (signal.aborted) await context.cancelled;

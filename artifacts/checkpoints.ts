@@ -23,7 +23,7 @@ export async function saveCheckpoint(
   } catch (error) {
     if (!(error instanceof PreconditionFailed)) throw error;
     // A step's state is a function of the action and the step: what an earlier attempt saved only differs if damaged.
-    await store.port.put(checkpointKey(key, step), sealedBytes(record), options);
+    await store.port.put(checkpointKey(key, step), sealedBytes(checkpointKey(key, step), record), options);
   }
   return state;
 }

@@ -15,6 +15,8 @@ const fanOut = (area: string, digest: Digest): string => {
 };
 
 export const ALL_OBJECTS = `${ROOT}/`;
+/** Copies of damaged objects. */
+export const QUARANTINE = `${ROOT}/quarantine/`;
 export const STORE_KEY = `${ROOT}/store.json`;
 export const chunkKey = (digest: Digest): string => fanOut('chunks', digest);
 export const manifestKey = (digest: Digest): string => fanOut('manifests', digest);
@@ -43,7 +45,7 @@ export const edgePrefix = (side: 'made-by' | 'used-by', artifact: Digest): strin
 export const edgeKey = (side: 'made-by' | 'used-by', artifact: Digest, key: Digest, name: string): string =>
   `${edgePrefix(side, artifact)}${hexOf(key)}/${name}.json`;
 export const quarantineKey = (object: string, found: Digest): string =>
-  `${ROOT}/quarantine/${object}/${hexOf(found)}`;
+  `${QUARANTINE}${object}/${hexOf(found)}`;
 
 /** Object prefix of the artifacts whose digest starts with `hex` (at least two digits). */
 export const manifestPrefix = (hex: string): string =>

@@ -2,6 +2,7 @@ import type { Action } from '../schemas/action.ts';
 import { ActionResult } from '../schemas/action-result.ts';
 import type { Digest } from '../schemas/digest.ts';
 import type { EdgeEntry } from '../schemas/index-entry.ts';
+import type { Reference } from '../schemas/reference.ts';
 import type { Change } from '../schemas/verdict.ts';
 import { provenResult, putAction } from './actions.ts';
 import { digestOf } from './canonical.ts';
@@ -42,7 +43,8 @@ export async function recordResult(
   const key = await putAction(store, action, options);
   const result = ActionResult.parse({ ...outcome, version: 1, key, stage: action.stage });
   const recorded = await settle(store, key, result, options);
-  await writeEdges(store, action, recorded.result, options);
+  const made = [...Object.entries(recorded.result.outputs), ...Object.entries(result.outputs)];
+  await writeEdges(store, action, key, made, options);
   return recorded;
 }
 
@@ -111,16 +113,18 @@ function currentIn(object: string, bytes: Buffer): ActionResult | undefined {
 const digests = (result: ActionResult): Record<string, Digest> =>
   Object.fromEntries(Object.entries(result.outputs).map(([name, output]) => [name, output.digest]));
 
+/** Index entries of the action's inputs and outputs; also of outputs that differ from those that count. */
 async function writeEdges(
   store: ArtifactStore,
-  action: Action,
-  result: ActionResult,
+  { stage, inputs }: Action,
+  key: Digest,
+  outputs: readonly (readonly [string, Reference])[],
   options: CallOptions,
 ): Promise<void> {
   const edge = async (side: 'made-by' | 'used-by', name: string, artifact: Digest): Promise<void> => {
-    const entry: EdgeEntry = { version: 1, artifact, key: result.key, stage: result.stage, name };
+    const entry: EdgeEntry = { version: 1, artifact, key, stage, name };
     try {
-      await writeSealed(store.port, edgeKey(side, artifact, result.key, name), entry, {
+      await writeSealed(store.port, edgeKey(side, artifact, key, name), entry, {
         ...options,
         ifAbsent: true,
       });
@@ -128,9 +132,10 @@ async function writeEdges(
       if (!(error instanceof PreconditionFailed)) throw error;
     }
   };
+  const made = new Map(outputs.map(([name, { digest }]) => [`${name} ${digest}`, { name, digest }]));
   await Promise.all([
-    ...Object.entries(result.outputs).map(([name, output]) => edge('made-by', name, output.digest)),
-    ...Object.entries(action.inputs).map(([name, input]) => edge('used-by', name, input)),
+    ...[...made.values()].map(({ name, digest }) => edge('made-by', name, digest)),
+    ...Object.entries(inputs).map(([name, input]) => edge('used-by', name, input)),
   ]);
 }
 

@@ -6,20 +6,22 @@ import { parseCanonical } from './json.ts';
 import type { CallOptions, ObjectPort, PutOptions } from './object-port.ts';
 
 /**
- * Records that have a name of their own (refs, runs, results, index entries) carry a `seal`: the digest of their
- * canonical JSON without it. So a flipped bit is found in them as it is in objects named by their digest.
+ * Records that have a name of their own (refs, runs, results, index entries) carry a `seal`: the digest of
+ * `{ object, record }`, their key and themselves without it. So a flipped bit is found in them as it is in objects
+ * named by their digest, and so is a record under another one's key.
  */
 const Sealed = z.looseObject({ seal: Digest });
 
 const MAX_RECORD_BYTES = 32 * 1024 * 1024;
 
-export const sealedBytes = (value: object): Buffer => canonicalBytes({ ...value, seal: digestOf(value) });
+export const sealedBytes = (object: string, record: object): Buffer =>
+  canonicalBytes({ ...record, seal: digestOf({ object, record }) });
 
 /** Reads a sealed record's bytes. Throws `Corrupt` where they are damaged or of another shape. */
 export function unseal<T>(object: string, bytes: Buffer, schema: z.ZodType<T>): T {
-  const { seal, ...value } = parseCanonical(object, bytes, Sealed);
-  if (seal !== digestOf(value)) throw new Corrupt(object, 'does not match its seal');
-  const parsed = schema.safeParse(value);
+  const { seal, ...record } = parseCanonical(object, bytes, Sealed);
+  if (seal !== digestOf({ object, record })) throw new Corrupt(object, 'does not match its seal');
+  const parsed = schema.safeParse(record);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new Corrupt(
@@ -46,7 +48,7 @@ export async function readSealed<T>(
 
 /** Writes a record; throws `PreconditionFailed` as the options say. */
 export const writeSealed = (port: ObjectPort, key: string, value: object, options: PutOptions = {}) =>
-  port.put(key, sealedBytes(value), options);
+  port.put(key, sealedBytes(key, value), options);
 
 /**
  * Replaces a record by what `change` makes of it (undefined where there is none), again and again until no one else

@@ -30,7 +30,9 @@ export async function throughWindow<T, R>(
     outer?.throwIfAborted();
     for await (const item of items) {
       const bytes = bytesOf(item);
-      while (queue.length > 0 && (queue.length >= MAX_ITEMS || held + bytes > MAX_BYTES)) await next();
+      const fits = (): boolean =>
+        queue.length === 0 || (queue.length < MAX_ITEMS && held + bytes <= MAX_BYTES);
+      while (!fits()) await next();
       outer?.throwIfAborted();
       const running = start(item, controller.signal);
       running.catch(() => undefined);

@@ -74,9 +74,10 @@ export function forwardText(
   params: Parameters,
   config: ModelConfig,
   { embeds, positions }: { readonly embeds: Value; readonly positions: Value },
+  attend: Attend = (_, heads) => causalAttention(t, heads),
 ): Value {
   const rotation = multimodalRotation(t, config.text, positions);
-  return textLayers(t, params, config.text, embeds, rotation, (_, heads) => causalAttention(t, heads));
+  return textLayers(t, params, config.text, embeds, rotation, attend);
 }
 
 /** Rows of hidden states by their place in the batch: hidden [B, T, D], index [N] into B·T → [N, D]. */

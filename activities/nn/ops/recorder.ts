@@ -10,6 +10,8 @@ export class Recorder {
   readonly nodes: Node[] = [];
   readonly inputs = new Map<string, Value>();
   readonly variables = new Map<string, Value>();
+  /** Names of variables that only entry points write and read. */
+  readonly scratches = new Set<string>();
   /** Small constants, recorded once each. */
   readonly #constants = new Map<string, Value>();
 
@@ -43,6 +45,12 @@ export class Recorder {
     return value;
   }
 
+  /** A variable that nothing outside of entry points sets or gets: caches, copies. */
+  scratch(name: string, shape: Shape, dtype: DType = 'float32'): Value {
+    this.scratches.add(name);
+    return this.variable(name, shape, dtype);
+  }
+
   /** Writes a variable; runs only where `after` lets a fetched value wait for it, and after the variable was read. */
   assign(variable: Value, x: Value): Node {
     const handle = variable.node.op === 'ReadVariableOp' ? variable.node.inputs[0] : undefined;
@@ -55,9 +63,38 @@ export class Recorder {
   }
 
   /** Writes a variable that need not hold anything yet; nothing orders this against reads of it. */
-  write(name: string, x: Value): Node {
-    const handle = this.variable(name, x.shape, x.dtype).node.inputs;
-    return this.record('AssignVariableOp', { dtype: { type: x.dtype } }, [...handle, x], []);
+  overwrite(variable: Value, x: Value): Node {
+    if (!sameShape(variable.shape, x.shape) || variable.dtype !== x.dtype)
+      throw new ShapeError(
+        `overwrite: ${x.dtype} ${show(x.shape)} to a variable of ${variable.dtype} ${show(variable.shape)}`,
+      );
+    return this.record('AssignVariableOp', { dtype: { type: x.dtype } }, [...variable.node.inputs, x], []);
+  }
+
+  /** Writes x over the part of a variable that begins at `begin` [rank] int32, in place where nothing else holds its memory. */
+  writeSlice(variable: Value, begin: Value, x: Value): Node {
+    if (x.shape.length !== variable.shape.length || x.shape.some((d, i) => d > (variable.shape[i] ?? 0)))
+      throw new ShapeError(`writeSlice: ${show(x.shape)} into a variable of ${show(variable.shape)}`);
+    const none = { int: 0 };
+    const attrs = {
+      T: { type: x.dtype },
+      Index: { type: 'int32' },
+      begin_mask: none,
+      end_mask: none,
+      ellipsis_mask: none,
+      new_axis_mask: none,
+      shrink_axis_mask: none,
+    } as const;
+    const size = this.ints(x.shape);
+    const end = this.one('AddV2', { T: { type: 'int32' } }, [begin, size], size.shape, 'int32');
+    const strides = this.ints(x.shape.map(() => 1));
+    const handle = variable.node.inputs;
+    return this.record('ResourceStridedSliceAssign', attrs, [...handle, begin, end, strides, x], []);
+  }
+
+  /** What a variable holds once the effects have run. */
+  readAfter(effects: readonly Node[], { node, shape, dtype }: Value): Value {
+    return first(this.record('ReadVariableOp', node.attrs, node.inputs, [[shape, dtype]], effects));
   }
 
   /** The value itself, available once the effects have run. */

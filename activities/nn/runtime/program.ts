@@ -20,6 +20,7 @@ export class Program {
   readonly #graph: NamedNodes[] = [];
   readonly #signatures: Signature[] = [];
   readonly #variables = new Map<string, Variable>();
+  readonly #scratches = new Set<string>();
 
   /** Records an entry point. Its inputs are those the function declares on the trace. */
   entry(name: string, build: (t: Trace) => Entry): void {
@@ -33,13 +34,15 @@ export class Program {
       if (dtype === 'bfloat16' || dtype === 'resource')
         throw new TypeError(`${name}: output "${key}" is ${dtype}, which does not cross the boundary`);
     for (const [variable, value] of t.variables) this.#declare(name, variable, value);
+    for (const scratch of t.scratches) this.#scratches.add(scratch);
     const roots = [...Object.values(outputs), ...t.inputs.values()];
     this.#graph.push({ entry: name, nodes: liveNodes(t.nodes, roots) });
     this.#signatures.push({ name, inputs: Object.fromEntries(t.inputs), outputs });
   }
 
+  /** What a session can set and get. */
   get variables(): readonly Variable[] {
-    return [...this.#variables.values()];
+    return [...this.#variables.values()].filter(({ name }) => !this.#scratches.has(name));
   }
 
   /** Adds the entry points that write and read variables, emits the graph and opens a session on it. */
@@ -62,7 +65,9 @@ export class Program {
 
   #access(suffix: string, variables: readonly Variable[]): void {
     this.entry(`set/${suffix}`, (t) => {
-      const writes = variables.map((variable, i) => t.write(variable.name, receive(t, `v${i}`, variable)));
+      const writes = variables.map((variable, i) =>
+        t.overwrite(t.variable(variable.name, variable.shape, variable.dtype), receive(t, `v${i}`, variable)),
+      );
       return { outputs: { done: t.after(writes, t.scalar(1, 'int32')) } };
     });
     this.entry(`get/${suffix}`, (t) => ({

@@ -23,13 +23,13 @@ export interface Golden {
   readonly cases: readonly GoldenCase[];
   readonly endToken: number;
   /** A tensor of the checkpoint, by its name on disk. */
-  weight(name: string): Promise<Float32Array>;
+  readonly weight: (name: string) => Promise<Float32Array>;
   /** A tensor of the adapter, by module and side. */
-  adapter(module: string, side: 'A' | 'B'): Promise<Float32Array>;
+  readonly adapter: (module: string, side: 'A' | 'B') => Promise<Float32Array>;
   /** A tensor the reference computed. */
-  expected(name: string): Promise<Float32Array>;
-  positions(name: string): Promise<Int32Array>;
-  grid(image: number): Promise<Grid>;
+  readonly expected: (name: string) => Promise<Float32Array>;
+  readonly positions: (name: string) => Promise<Int32Array>;
+  readonly grid: (image: number) => Promise<Grid>;
 }
 
 export async function readGolden(family: Family): Promise<Golden> {

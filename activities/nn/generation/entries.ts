@@ -1,0 +1,190 @@
+import type { Parameters } from '../linear.ts';
+import { causalAttention } from '../models/attention.ts';
+import type { ModelConfig } from '../models/config.ts';
+import { multimodalRotation } from '../models/rope.ts';
+import { embedTokens, forwardText, hiddenRows, logits, textLayers } from '../models/text.ts';
+import type { Attend } from '../models/text.ts';
+import type { Node, Value } from '../ops/node.ts';
+import type { Trace } from '../ops/trace.ts';
+import type { Program } from '../runtime/program.ts';
+import { byPrompt, cachedAttention, fillMask } from './cached-attention.ts';
+import { greedy, sample, suppression } from './sampler.ts';
+import type { Sampled } from './sampler.ts';
+
+/** Static sizes of a batch: P prompts of at most T tokens, G completions of each, M image embeddings in all. */
+export interface BatchSizes {
+  readonly prompts: number;
+  readonly group: number;
+  readonly promptTokens: number;
+  readonly imageEmbeddings: number;
+}
+
+export interface EntryOptions {
+  /** Begins the names of entry points and variables. */
+  readonly name: string;
+  readonly config: ModelConfig;
+  readonly parameters: (t: Trace) => Parameters;
+  readonly sizes: BatchSizes;
+  /** Places for new tokens in one chunk of the cache, and chunks. */
+  readonly chunk: number;
+  readonly chunks: number;
+  readonly mode: 'greedy' | 'sample';
+  readonly suppressed: readonly number[];
+}
+
+/** Names of the entry points of one batch shape. */
+export interface BatchEntries {
+  readonly sizes: BatchSizes;
+  readonly prefill: string;
+  /** One for each number of chunks in use. */
+  readonly decode: readonly string[];
+}
+
+/**
+ * Adds the entry points that complete a batch of prompts: `prefill` computes the prompts' keys and values and draws the first
+ * tokens, `decode` draws one more for every row. Keys and values stay in variables: those of prompts are written once and shared
+ * by a prompt's rows, those of new tokens are written in place into chunks of few tokens.
+ */
+export function addBatchEntries(program: Program, options: EntryOptions): BatchEntries {
+  const { prompts: P, group, promptTokens: T, imageEmbeddings: M } = options.sizes;
+  const cache = `${options.name}/${P}x${group}x${T}.${M}`;
+  const name = `${cache}/${options.mode}`;
+  program.entry(`${name}/prefill`, (t) => prefill(t, options, cache));
+  const decode = Array.from({ length: options.chunks }, (_, i) => `${name}/decode-${i + 1}`);
+  for (const [i, entry] of decode.entries())
+    program.entry(entry, (t) => decodeStep(t, options, cache, i + 1));
+  return { sizes: options.sizes, prefill: `${name}/prefill`, decode };
+}
+
+type Side = 'k' | 'v';
+
+function promptCache(
+  t: Trace,
+  { config, sizes }: EntryOptions,
+  name: string,
+  layer: number,
+  side: Side,
+): Value {
+  const { kvHeads, headDim } = config.text;
+  return t.scratch(`${name}/prompt.${layer}.${side}`, [sizes.prompts, kvHeads, sizes.promptTokens, headDim]);
+}
+
+function chunkCache(
+  t: Trace,
+  { config, sizes, chunk }: EntryOptions,
+  name: string,
+  layer: number,
+  side: Side,
+  index: number,
+): Value {
+  const { kvHeads, headDim } = config.text;
+  const shape = [sizes.prompts, kvHeads, sizes.group, chunk, headDim];
+  return t.scratch(`${name}/chunk-${index}.${layer}.${side}`, shape);
+}
+
+function prefill(t: Trace, options: EntryOptions, name: string): { outputs: Record<string, Value> } {
+  const { config, sizes } = options;
+  const { prompts: P, group: G, promptTokens: T, imageEmbeddings: M } = sizes;
+  const params = options.parameters(t);
+  const ids = t.input('ids', [P, T], 'int32');
+  const images =
+    M === 0
+      ? undefined
+      : { embeds: t.input('embeds', [M, config.text.hiddenSize]), index: t.input('index', [P, T], 'int32') };
+  const writes: Node[] = [];
+  const attend: Attend = (layer, heads) => {
+    for (const [side, x] of [
+      ['k', heads.k],
+      ['v', heads.v],
+    ] as const) {
+      const cache = promptCache(t, options, name, layer, side);
+      writes.push(t.overwrite(cache, t.transpose(x, [0, 2, 1, 3])));
+      for (let index = 0; index < options.chunks; index++) {
+        const chunk = chunkCache(t, options, name, layer, side, index);
+        writes.push(t.overwrite(chunk, t.full(chunk.shape, 0)));
+      }
+    }
+    return causalAttention(t, heads);
+  };
+  const positions = t.input('positions', [3, P, T], 'int32');
+  const hidden = forwardText(
+    t,
+    params,
+    config,
+    { embeds: embedTokens(t, params, ids, images), positions },
+    attend,
+  );
+  const last = hiddenRows(t, hidden, t.input('last', [P], 'int32')); // [P, D]
+  const scores = logits(t, params, config, last);
+  const rows =
+    G === 1 ? scores : t.gather(scores, t.ints(Array.from({ length: P * G }, (_, r) => Math.floor(r / G))));
+  return drawn(t, options, rows, writes);
+}
+
+function decodeStep(
+  t: Trace,
+  options: EntryOptions,
+  name: string,
+  chunks: number,
+): { outputs: Record<string, Value> } {
+  const { config, sizes, chunk } = options;
+  const { prompts: P, group: G, promptTokens: T } = sizes;
+  const R = P * G;
+  const params = options.parameters(t);
+  const slot = t.input('slot', [1], 'int32');
+  const begin = t.concat([t.ints([0, 0, 0]), slot, t.ints([0])], 0);
+  const masks = {
+    prompt: fillMask(t, t.input('lengths', [P, 1, 1, 1, 1], 'int32'), T),
+    lastChunk: fillMask(t, t.add(slot, t.ints([1])), chunk),
+  };
+  const writes: Node[] = [];
+  const attend: Attend = (layer, { q, k, v }) => {
+    const [keys, values] = (
+      [
+        ['k', k],
+        ['v', v],
+      ] as const
+    ).map(([side, x]) => {
+      const parts = Array.from({ length: chunks }, (_, i) => chunkCache(t, options, name, layer, side, i));
+      const last = parts[chunks - 1] ?? x;
+      const row = t.reshape(byPrompt(t, x, P, [config.text.headDim]), [
+        P,
+        config.text.kvHeads,
+        G,
+        1,
+        config.text.headDim,
+      ]);
+      const write = t.writeSlice(last, begin, row);
+      writes.push(write);
+      return {
+        prompt: promptCache(t, options, name, layer, side),
+        chunks: [...parts.slice(0, -1), t.readAfter([write], last)],
+      };
+    });
+    if (keys === undefined || values === undefined) throw new TypeError('no keys and values');
+    return cachedAttention(t, q, keys, values, masks);
+  };
+  const positions = t.reshape(t.input('positions', [R], 'int32'), [1, R, 1]);
+  const rotation = multimodalRotation(t, config.text, t.concat([positions, positions, positions], 0));
+  const x = embedTokens(t, params, t.input('tokens', [R, 1], 'int32'));
+  const hidden = textLayers(t, params, config.text, x, rotation, attend);
+  return drawn(t, options, logits(t, params, config, t.reshape(hidden, [R, -1])), writes);
+}
+
+/** Draws a token for each row of logits [R, V], once the cache is written. */
+function drawn(
+  t: Trace,
+  options: EntryOptions,
+  rows: Value,
+  writes: readonly Node[],
+): { outputs: Record<string, Value> } {
+  const suppressed = suppression(t, options.config.text.vocabSize, options.suppressed);
+  const found: Sampled =
+    options.mode === 'greedy'
+      ? greedy(t, rows, suppressed)
+      : sample(t, rows, suppressed, {
+          inverseTemperature: t.input('inverseTemperature', []),
+          uniforms: t.input('uniforms', rows.shape.slice(0, 1)),
+        });
+  return { outputs: { tokens: t.after(writes, found.tokens), logps: found.logps } };
+}

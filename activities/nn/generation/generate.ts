@@ -1,0 +1,238 @@
+import type { ModelConfig } from '../models/config.ts';
+import type { Positions } from '../models/position-ids.ts';
+import { randomKey, uniform } from '../random.ts';
+import type { Parameters } from '../linear.ts';
+import type { HostArray } from '../ops/dtype.ts';
+import type { Trace } from '../ops/trace.ts';
+import type { Program } from '../runtime/program.ts';
+import type { Session } from '../runtime/session.ts';
+import { addBatchEntries } from './entries.ts';
+import type { BatchEntries, BatchSizes } from './entries.ts';
+import { addGenerationWeights } from './weights.ts';
+
+/** A prompt to be completed. */
+export interface GenerationRequest {
+  /** Keys the random numbers, so that a completion does not depend on the batch it is made in. */
+  readonly id: string;
+  readonly tokens: readonly number[];
+  readonly positions: Positions;
+  /** Embeddings of its images, row-major, one row for each image token. */
+  readonly imageEmbeds?: Float32Array;
+}
+
+export interface Completion {
+  /** With the stop token, where one ended it. */
+  readonly tokens: readonly number[];
+  /** Log-probability of each token in nats, by softmax(logits / temperature). */
+  readonly logps: readonly number[];
+  readonly finishReason: 'stop' | 'length';
+}
+
+export interface SamplingOptions {
+  readonly maxNewTokens: number;
+  readonly stopTokens: readonly number[];
+  /** 0 is greedy. */
+  readonly temperature: number;
+  readonly seed: number;
+}
+
+export interface GeneratorOptions {
+  readonly name: string;
+  readonly config: ModelConfig;
+  /** Weights and adapter to generate with, as the program's variables hold them. */
+  readonly source: (t: Trace) => Parameters;
+  /** Batch shapes; a batch of requests takes the one of fewest prompt tokens that it fits. */
+  readonly batches: readonly BatchSizes[];
+  readonly maxNewTokens: number;
+  readonly modes: readonly ('greedy' | 'sample')[];
+  readonly suppressed: readonly number[];
+}
+
+/** A prompt or a request for tokens is larger than the generator was declared for. */
+export class GenerationLimit extends Error {
+  override readonly name = 'GenerationLimit';
+}
+
+/** New tokens that share a part of the cache: what is read of a part is all of it, what is behind it is not. */
+const chunkTokens = 64;
+
+/** Completes prompts with entry points that were added to a program; weights are read anew after `prepare`. */
+export interface Generator {
+  /** Copies and merges the weights; due before the first batch and whenever the weights have changed. */
+  prepare(session: Session): void;
+  /** `group` completions of each request, in order. */
+  generate(
+    session: Session,
+    requests: readonly GenerationRequest[],
+    sampling: SamplingOptions,
+  ): Completion[][];
+}
+
+export function addGenerator(program: Program, options: GeneratorOptions): Generator {
+  const weights = addGenerationWeights(program, options.name, options.config, options.source);
+  const chunk = Math.min(chunkTokens, options.maxNewTokens);
+  const entries = options.modes.flatMap((mode) =>
+    options.batches.map((sizes) => ({
+      mode,
+      entries: addBatchEntries(program, {
+        name: options.name,
+        config: options.config,
+        parameters: weights.read,
+        sizes,
+        chunk,
+        chunks: Math.ceil(options.maxNewTokens / chunk),
+        mode,
+        suppressed: options.suppressed,
+      }),
+    })),
+  );
+  return {
+    prepare: (session) => {
+      session.run(weights.prepareEntry);
+    },
+    generate: (session, requests, sampling) => {
+      if (sampling.maxNewTokens > options.maxNewTokens)
+        throw new GenerationLimit(
+          `${sampling.maxNewTokens} new tokens asked for, the generator has room for ${options.maxNewTokens}`,
+        );
+      const mode = sampling.temperature === 0 ? 'greedy' : 'sample';
+      const shapes = entries.filter((entry) => entry.mode === mode).map((entry) => entry.entries);
+      if (shapes.length === 0)
+        throw new GenerationLimit(`the generator was declared without the mode "${mode}"`);
+      const done: Completion[][] = requests.map(() => []);
+      const order = requests.map((_, i) => i).sort((a, b) => lengthOf(requests, b) - lengthOf(requests, a));
+      while (order.length > 0) {
+        const shape = smallestFitting(shapes, requests, order);
+        const members = order.splice(0, shape.sizes.prompts);
+        const batch = members.flatMap((i) => requests[i] ?? []);
+        const found = completeBatch(session, options.config, shape, chunk, batch, sampling);
+        for (const [at, i] of members.entries()) done[i] = found[at] ?? [];
+      }
+      return done;
+    },
+  };
+}
+
+const lengthOf = (requests: readonly GenerationRequest[], i: number): number =>
+  requests[i]?.tokens.length ?? 0;
+
+const imageRows = (request: GenerationRequest | undefined, config: { hiddenSize: number }): number =>
+  (request?.imageEmbeds?.length ?? 0) / config.hiddenSize;
+
+/** The shape of fewest prompt tokens for the longest of the waiting requests, which come first. */
+function smallestFitting(
+  shapes: readonly BatchEntries[],
+  requests: readonly GenerationRequest[],
+  order: readonly number[],
+): BatchEntries {
+  const longest = lengthOf(requests, order[0] ?? 0);
+  const fitting = shapes
+    .filter(({ sizes }) => sizes.promptTokens >= longest)
+    .sort((a, b) => a.sizes.promptTokens - b.sizes.promptTokens || a.sizes.prompts - b.sizes.prompts);
+  const [smallest] = fitting;
+  if (smallest === undefined)
+    throw new GenerationLimit(
+      `a prompt of ${longest} tokens, the generator has room for ${Math.max(...shapes.map(({ sizes }) => sizes.promptTokens))}`,
+    );
+  const tightest = fitting.filter(({ sizes }) => sizes.promptTokens === smallest.sizes.promptTokens);
+  return tightest.find(({ sizes }) => sizes.prompts >= order.length) ?? tightest.at(-1) ?? smallest;
+}
+
+/** One batch, from its prompts to the last token that a row may have or needs. */
+function completeBatch(
+  session: Session,
+  config: ModelConfig,
+  { sizes, prefill, decode }: BatchEntries,
+  chunk: number,
+  requests: readonly GenerationRequest[],
+  { maxNewTokens, stopTokens, temperature, seed }: SamplingOptions,
+): Completion[][] {
+  const { prompts: P, group: G } = sizes;
+  const R = P * G;
+  const owner = (row: number): GenerationRequest | undefined => requests[Math.floor(row / G)];
+  const rows = Array.from({ length: R }, (_, row) => {
+    const request = owner(row);
+    const key = request === undefined ? undefined : randomKey(seed, 'generate', request.id, row % G);
+    return {
+      tokens: [] as number[],
+      logps: [] as number[],
+      stopped: request === undefined,
+      // Above zero, where a suppressed token would be hit.
+      uniforms:
+        key === undefined
+          ? new Float32Array(maxNewTokens).fill(0.5)
+          : uniform(key, maxNewTokens).map((u) => Math.max(u, 2 ** -25)),
+    };
+  });
+  const draw = (step: number): Record<string, HostArray> =>
+    temperature === 0
+      ? {}
+      : {
+          inverseTemperature: Float32Array.of(1 / temperature),
+          uniforms: Float32Array.from(rows, (row) => row.uniforms[step] ?? 0.5),
+        };
+  const take = ({ tokens, logps }: Record<string, HostArray>): void => {
+    for (const [i, row] of rows.entries()) {
+      if (row.stopped) continue;
+      const token = tokens?.[i] ?? 0;
+      row.tokens.push(token);
+      row.logps.push(logps?.[i] ?? Number.NaN);
+      row.stopped = stopTokens.includes(token);
+    }
+  };
+  const lengths = Int32Array.from({ length: P }, (_, p) => requests[p]?.tokens.length ?? 1);
+  take(session.run(prefill, { ...promptFeeds(config, sizes, requests, lengths), ...draw(0) }));
+  for (let step = 1; step < maxNewTokens && rows.some((row) => !row.stopped); step++) {
+    const at = step - 1;
+    const entry = decode[Math.floor(at / chunk)];
+    if (entry === undefined) throw new GenerationLimit(`no room for token ${step}`);
+    const feeds = {
+      lengths,
+      slot: Int32Array.of(at % chunk),
+      tokens: Int32Array.from(rows, (row) => row.tokens.at(-1) ?? 0),
+      positions: Int32Array.from(rows, (_, i) => (owner(i)?.positions.next ?? 1) + at),
+    };
+    take(session.run(entry, { ...feeds, ...draw(step) }));
+  }
+  return requests.map((_, p) =>
+    rows.slice(p * G, (p + 1) * G).map(({ tokens, logps, stopped }) => ({
+      tokens,
+      logps,
+      finishReason: stopped ? 'stop' : 'length',
+    })),
+  );
+}
+
+/** Prompts right-padded into the batch, empty places as prompts of one token, image embeddings one after the other. */
+function promptFeeds(
+  config: ModelConfig,
+  { prompts: P, promptTokens: T, imageEmbeddings: M }: BatchSizes,
+  requests: readonly GenerationRequest[],
+  lengths: Int32Array,
+): Record<string, HostArray> {
+  const D = config.text.hiddenSize;
+  const feeds = {
+    ids: new Int32Array(P * T),
+    positions: new Int32Array(3 * P * T),
+    last: Int32Array.from(lengths, (length, p) => p * T + length - 1),
+  };
+  const index = Int32Array.from({ length: P * T }, (_, i) => i);
+  const embeds = new Float32Array(M * D);
+  let row = 0;
+  for (const [p, request] of requests.entries()) {
+    const length = request.tokens.length;
+    feeds.ids.set(request.tokens, p * T);
+    for (let axis = 0; axis < 3; axis++)
+      feeds.positions.set(
+        request.positions.ids.subarray(axis * length, (axis + 1) * length),
+        axis * P * T + p * T,
+      );
+    if (request.imageEmbeds === undefined) continue;
+    if (row + imageRows(request, config.text) > M)
+      throw new GenerationLimit(`more than ${M} image embeddings in a batch of ${requests.length} prompts`);
+    embeds.set(request.imageEmbeds, row * D);
+    for (const [i, token] of request.tokens.entries())
+      if (token === config.imageTokenId) index[p * T + i] = P * T + row++;
+  }
+  return M === 0 ? feeds : { ...feeds, index, embeds };
+}

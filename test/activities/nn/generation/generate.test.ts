@@ -1,0 +1,173 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { addGenerator } from '../../../../activities/nn/generation/generate.ts';
+import type {
+  Completion,
+  GenerationRequest,
+  Generator,
+} from '../../../../activities/nn/generation/generate.ts';
+import { baseVariables } from '../../../../activities/nn/models/parameters.ts';
+import { positionIds } from '../../../../activities/nn/models/position-ids.ts';
+import { embedTokens, forwardText, logits } from '../../../../activities/nn/models/text.ts';
+import { Program } from '../../../../activities/nn/runtime/program.ts';
+import type { Session } from '../../../../activities/nn/runtime/session.ts';
+import { loadTensorFlow } from '../../../../activities/nn/runtime/tensorflow.ts';
+import { expectAllClose } from '../../../_allclose.ts';
+import { hasShared } from '../../../_shared.ts';
+import { readGolden } from '../models/_golden.ts';
+import type { Golden } from '../models/_golden.ts';
+
+const sampling = { maxNewTokens: 24, stopTokens: [], temperature: 0, seed: 1 };
+
+describe.skipIf(!hasShared)('generation with the golden Qwen2-VL', () => {
+  let golden: Golden;
+  let session: Session;
+  let alone: Generator;
+  let grouped: Generator;
+  let requests: GenerationRequest[];
+
+  beforeAll(async () => {
+    golden = await readGolden('qwen2_vl');
+    const { config } = golden;
+    requests = await Promise.all(
+      golden.cases.map(async ({ name, prompt_ids, images }) => ({
+        id: name,
+        tokens: prompt_ids,
+        positions: positionIds(prompt_ids, await Promise.all(images.map(golden.grid)), config),
+        ...(images.length === 0 ? {} : { imageEmbeds: await golden.expected(`${name}.image_embeds`) }),
+      })),
+    );
+    const program = new Program();
+    const common = {
+      config,
+      source: (t: Parameters<typeof baseVariables>[0]) => ({ base: baseVariables(t, config) }),
+      maxNewTokens: 70,
+      modes: ['greedy', 'sample'],
+      suppressed: [609, 610, 611, 612, 613],
+    } as const;
+    const size = { promptTokens: 80, imageEmbeddings: 30 };
+    alone = addGenerator(program, {
+      ...common,
+      name: 'alone',
+      batches: [
+        { ...size, prompts: 2, group: 1 },
+        { promptTokens: 48, imageEmbeddings: 30, prompts: 2, group: 1 },
+      ],
+    });
+    grouped = addGenerator(program, {
+      ...common,
+      name: 'grouped',
+      batches: [{ ...size, prompts: 3, group: 4 }],
+    });
+    program.entry('score', (t) => {
+      const params = { base: baseVariables(t, config) };
+      const embeds = embedTokens(t, params, t.input('ids', [1, 115], 'int32'));
+      const hidden = forwardText(t, params, config, {
+        embeds,
+        positions: t.input('positions', [3, 1, 115], 'int32'),
+      });
+      return { outputs: { logits: logits(t, params, config, t.reshape(hidden, [115, -1])) } };
+    });
+    session = await program.load();
+    await session.fill('base', golden.weight);
+    alone.prepare(session);
+    grouped.prepare(session);
+  });
+  afterAll(() => session?.dispose());
+
+  const tokensOf = (completions: readonly Completion[][]): (readonly number[])[] =>
+    completions.flat().map(({ tokens }) => tokens);
+
+  it('greedy tokens equal those of transformers until the end token, in mixed batches', () => {
+    const found = alone.generate(session, requests, sampling);
+    for (const [i, { greedy_ids }] of golden.cases.entries()) {
+      const end = greedy_ids.indexOf(golden.endToken);
+      const count = end < 0 ? greedy_ids.length : end;
+      expect(found[i]?.[0]?.tokens.slice(0, count)).toEqual(greedy_ids.slice(0, count));
+      expect(found[i]?.[0]?.finishReason).toBe('length');
+    }
+    expect(tokensOf(grouped.generate(session, requests, sampling)).filter((_, i) => i % 4 === 3)).toEqual(
+      tokensOf(found),
+    );
+  });
+
+  it('ends a row with its stop token and a batch when all rows have ended', () => {
+    const stop = golden.cases[0]?.greedy_ids[4] ?? -1;
+    const [[first] = []] = alone.generate(session, requests.slice(0, 1), { ...sampling, stopTokens: [stop] });
+    expect(first?.tokens).toEqual(golden.cases[0]?.greedy_ids.slice(0, 5));
+    expect(first?.finishReason).toBe('stop');
+  });
+
+  it('draws by seed, request and row of the group, whatever the batch', () => {
+    const drawn = { ...sampling, temperature: 1, seed: 5 };
+    const all = grouped.generate(session, requests, drawn);
+    expect(tokensOf(all)).toEqual(tokensOf(grouped.generate(session, requests, drawn)));
+    expect(tokensOf(all)).not.toEqual(tokensOf(grouped.generate(session, requests, { ...drawn, seed: 6 })));
+    expect(new Set(tokensOf(all).map((tokens) => tokens.join())).size).toBe(12);
+    const [, , last] = requests;
+    if (last === undefined) throw new Error('no request');
+    expect(tokensOf(grouped.generate(session, [last], drawn))).toEqual(tokensOf(all).slice(8));
+    expect(tokensOf(alone.generate(session, [last], drawn))).toEqual(tokensOf(all).slice(8, 9));
+  });
+
+  it('never draws a suppressed token', () => {
+    const found = grouped.generate(session, requests, { ...sampling, temperature: 50, maxNewTokens: 64 });
+    const suppressed = tokensOf(found)
+      .flat()
+      .filter((token) => token >= 609);
+    expect(suppressed).toEqual([]);
+  });
+
+  it('reports the log-probabilities that a forward pass gives, across chunks of the cache', () => {
+    const [request] = requests;
+    if (request === undefined) throw new Error('no request');
+    const T = request.tokens.length;
+    const found = grouped.generate(session, [request], { ...sampling, temperature: 0.8, maxNewTokens: 70 });
+    const V = golden.config.text.vocabSize;
+    for (const { tokens, logps } of found[0] ?? []) {
+      const ids = Int32Array.from([...request.tokens, ...tokens]);
+      const positions = Int32Array.from({ length: 3 * ids.length }, (_, i) => i % ids.length);
+      const scores = session.run('score', { ids, positions })['logits'];
+      const expected = tokens.map((token, i) => {
+        const row = Array.from(scores?.slice((T - 1 + i) * V, (T + i) * V) ?? [], (x) => x / 0.8);
+        const top = Math.max(...row);
+        return (row[token] ?? 0) - top - Math.log(row.reduce((sum, x) => sum + Math.exp(x - top), 0));
+      });
+      expectAllClose(logps, expected, { rtol: 0, atol: 3e-4 }, 'logps');
+    }
+  });
+
+  it('draws tokens as often as their probability says', () => {
+    const [request] = requests;
+    if (request === undefined) throw new Error('no request');
+    const draws = Array.from({ length: 300 }, (_, i) => ({ ...request, id: `draw ${i}` }));
+    const found = grouped.generate(session, draws, { ...sampling, temperature: 3, maxNewTokens: 1 });
+    const drawn = found
+      .flat()
+      .flatMap(({ tokens, logps }) => tokens.map((token, i) => [token, Math.exp(logps[i] ?? 0)] as const));
+    const [token, p] = drawn.reduce((best, next) => (next[1] > best[1] ? next : best));
+    const share = drawn.filter(([other]) => other === token).length / drawn.length;
+    // Four standard deviations of a share of 1,200 draws.
+    expect(Math.abs(share - p)).toBeLessThan(4 * Math.sqrt((p * (1 - p)) / drawn.length));
+  });
+
+  it('frees every tensor', () => {
+    const binding = (loadTensorFlow().backend() as unknown as { binding: { getNumOfTensors(): number } })
+      .binding;
+    alone.generate(session, requests, sampling);
+    const before = binding.getNumOfTensors();
+    for (let i = 0; i < 9; i++) alone.generate(session, requests, sampling);
+    expect(binding.getNumOfTensors()).toBe(before);
+  });
+
+  it('refuses what it has no room for', () => {
+    const [request] = requests;
+    if (request === undefined) throw new Error('no request');
+    const long = { ...request, tokens: Array.from({ length: 81 }, () => 1) };
+    expect(() => alone.generate(session, [long], sampling)).toThrow(
+      'a prompt of 81 tokens, the generator has room for 80',
+    );
+    expect(() => alone.generate(session, [request], { ...sampling, maxNewTokens: 71 })).toThrow(
+      'room for 70',
+    );
+  });
+});

@@ -52,7 +52,10 @@ async function limited<T>(
 ): Promise<T> {
   const controller = new AbortController();
   const timer = setTimeout(
-    () => controller.abort(new Error(`no answer within ${Math.round(milliseconds)} ms`)),
+    () => {
+      const late = new Error(`no answer within ${Math.round(milliseconds)} ms`);
+      controller.abort(Object.assign(late, { code: 'ETIMEDOUT' }));
+    },
     Math.max(1, milliseconds),
   );
   const forward = (): void => controller.abort(outer?.reason);

@@ -36,6 +36,8 @@ export function s3Failure(object: string, error: unknown, status: number | undef
   if (code === 'PreconditionFailed' || status === 412) return new PreconditionFailed(message, cause);
   if (AUTH.has(code) || status === 401 || status === 403) return new Unauthorized(message, cause);
   if (DAMAGED.has(code) || /Checksum/i.test(code)) return new DamagedInTransit(object, message);
+  // Without an answer: a socket's failure has a code, anything else is the client refusing what it was asked.
+  if (status === undefined && code === '') return new RequestRefused(message, cause);
   if (status === undefined || status < 400) return error;
   if (status >= 500 || status === 408 || status === 429) return new Throttled(message, cause);
   return new RequestRefused(message, cause);

@@ -25,8 +25,8 @@ function positionsOf(b: readonly string[]): Map<string, number[]> {
 
 /** Ratio of `a` to `b`, 0 to 1. It is not symmetric. */
 export function similarity(a: string, b: string): number {
-  const left = [...a];
-  const right = [...b];
+  const left = Array.from(a);
+  const right = Array.from(b);
   const length = left.length + right.length;
   if (length === 0) return 1;
   const positions = positionsOf(right);

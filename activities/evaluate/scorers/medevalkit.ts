@@ -8,6 +8,7 @@
  * MedQA); PMC-VQA takes options as they stand and joins nothing. Options that all start with their own letter and `.`,
  * `:` or `)` are taken as they stand in both.
  */
+import { lastBoxed } from './boxed.ts';
 import { similarity } from './difflib.ts';
 import { unparsed, type Profile, type Question, type Reading } from './profile.ts';
 import { afterLast, before, strip } from './python-text.ts';
@@ -30,22 +31,10 @@ function joinAnswers(text: string): string {
   return strip(bodies.map((body) => `${body} `).join('')) || text;
 }
 
-/** Content of the last `\boxed{…}`, braces balanced; the word "None" where there is none (mathruler). */
-function boxed(text: string): string {
-  const mark = '\\boxed{';
-  const start = text.lastIndexOf(mark);
-  let depth = 0;
-  for (let i = start + mark.length; start >= 0 && i < text.length; i += 1) {
-    if (text[i] === '{') depth += 1;
-    else if (text[i] === '}') depth -= 1;
-    if (depth < 0) return strip(text.slice(start + mark.length, i));
-  }
-  return 'None';
-}
-
 function parseResponse(text: string): string {
   let response = text;
-  if (response.includes('boxed')) response = boxed(response);
+  if (response.includes('boxed'))
+    response = strip(lastBoxed(response) ?? 'None'); // mathruler's word for none
   else if (response.includes('<answer>')) response = joinAnswers(response);
   for (const mark of ANSWER_MARKS) response = afterLast(response, mark);
   return response;

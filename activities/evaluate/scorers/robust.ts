@@ -16,6 +16,7 @@
  * article, "I" the pronoun; "not C" and "rather than C" name no option. A response cut at its token limit is unparsed,
  * and so is a reasoning block left open.
  */
+import { lastBoxed } from './boxed.ts';
 import { chose, unparsed, type Profile } from './profile.ts';
 import { readSpan } from './span.ts';
 import { splitThinking } from './thinking.ts';
@@ -33,18 +34,6 @@ function phraseSpans(text: string): string[] {
     .trim();
   const sentence = /^(?:[([]?[A-Z][)\].:]\s+)?[^.!?;]*/.exec(line)?.[0] ?? '';
   return [sentence, line].filter((span) => span.trim() !== '');
-}
-
-/** Content of the last `\boxed{…}` that is closed; undefined where there is none. */
-function lastBoxed(text: string): string | undefined {
-  const start = text.lastIndexOf('\\boxed{');
-  let depth = 0;
-  for (let i = start + 7; start >= 0 && i < text.length; i += 1) {
-    if (text[i] === '{') depth += 1;
-    else if (text[i] === '}') depth -= 1;
-    if (depth < 0) return text.slice(start + 7, i);
-  }
-  return undefined;
 }
 
 /** Spans to read, in order of how plainly they state the answer. */

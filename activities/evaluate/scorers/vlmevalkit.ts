@@ -35,9 +35,9 @@ function byOption(answer: string, { options }: Question): { letter: string; meth
 }
 
 function byText(answer: string, { options }: Question): { letter: string; method: string } | undefined {
-  const total = options.reduce((sum, { text }) => sum + [...text].length, 0);
+  const total = options.reduce((sum, { text }) => sum + Array.from(text).length, 0);
   const lower = answer.toLowerCase();
-  if ([...lower].length > 2 * total) return undefined;
+  if (Array.from(lower).length > 2 * total) return undefined;
   const found = options.filter(({ text }) => lower.includes(text.toLowerCase()));
   return found.length === 1 ? { letter: found[0]!.letter, method: 'option-text' } : undefined;
 }

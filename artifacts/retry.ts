@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StoreError, Throttled, Timeout } from './errors.ts';
 import type { CallOptions } from './object-port.ts';
@@ -59,6 +60,8 @@ async function limited<T>(
     Math.max(1, milliseconds),
   );
   const forward = (): void => controller.abort(outer?.reason);
+  // One signal ends many transfers at once: dozens of listeners are no leak.
+  if (outer) setMaxListeners(0, outer);
   outer?.addEventListener('abort', forward, { once: true });
   try {
     return await run(controller.signal);

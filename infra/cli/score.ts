@@ -26,7 +26,8 @@ const idOf = (row: ScoreRow, number: number): string =>
 /** A row's value of a grouping field, its own or one of its `groups`; undefined where it has neither. */
 const groupOf = (row: ScoreRow, field: string): string | undefined => {
   const value = row[field] ?? row.groups?.[field];
-  return value === undefined || value === null ? undefined : String(value);
+  if (value === undefined || value === null) return undefined;
+  return typeof value === 'string' ? value : JSON.stringify(value);
 };
 
 async function score(options: ScoreOptions, command: Command): Promise<void> {
@@ -50,7 +51,11 @@ async function score(options: ScoreOptions, command: Command): Promise<void> {
     command.error(`error: no row of ${options.predictions} has the field "${missing}"`);
   const section = sectionOf(counted, fields);
   if (options.json) {
-    const document = { profile: profile.name, ...section, rows: rows.map(({ groups: _, ...row }) => row) };
+    const document = {
+      profile: profile.name,
+      ...section,
+      rows: rows.map(({ groups: _groups, ...row }) => row),
+    };
     process.stdout.write(`${JSON.stringify(document)}\n`);
     return;
   }

@@ -1,6 +1,6 @@
 /**
- * The entry points of training: a padded batch in, its loss out, the gradient gathered.
- * Legend: B rows, T length, M label places, K image embeddings a row, D hidden size.
+ * The entry points of training: a batch in, its loss out, the gradient gathered.
+ * Legend: N tokens, M label places, K image embeddings, D hidden size.
  */
 import { policyLoss, tokenEntropies, tokenLogProbs, weightedCrossEntropy } from '../losses.ts';
 import type { PolicyLossSettings } from '../losses.ts';
@@ -10,44 +10,37 @@ import type { ImageInputs } from '../models/text.ts';
 import type { Value } from '../ops/node.ts';
 import type { Trace } from '../ops/trace.ts';
 import type { Program } from '../runtime/program.ts';
+import type { BatchShape } from './batch-shapes.ts';
 import type { FlatLayout } from './flat-layout.ts';
 import { declareBatch, labelLogits } from './label-logits.ts';
-import type { LabelledShape } from './rows.ts';
 import { addGradientEntry } from './trainer.ts';
-
-/** A shape with room for this many image embeddings in each row; 0 where no row has an image. */
-export interface TrainingShape extends LabelledShape {
-  readonly imageTokens: number;
-}
 
 export interface TrainedModel {
   readonly config: ModelConfig;
   readonly layout: FlatLayout;
   /** All parameters of a pass, from the trained tensors by name. */
   parameters(t: Trace, trained: Record<string, Value>): Parameters;
-  /** Where a batch's image embeddings [B·K, D] come from; by default they are fed as the input `images`. */
-  embedImages?(t: Trace, params: Parameters, shape: TrainingShape): Value;
+  /** Where a batch's image embeddings [K, D] come from; by default they are fed as the input `images`. */
+  embedImages?(t: Trace, params: Parameters, shape: BatchShape): Value;
 }
 
-export const entryOf = (shape: TrainingShape): string =>
-  `gradient/${shape.rows}x${shape.length}x${shape.labels}`;
+export const entryOf = (shape: BatchShape): string =>
+  `gradient/${[shape.rows, shape.length, shape.tokens, shape.labels, shape.images].join('x')}`;
 
 const declareImages = (
   t: Trace,
   model: TrainedModel,
   params: Parameters,
-  shape: TrainingShape,
+  shape: BatchShape,
 ): ImageInputs | undefined => {
-  const { rows, length, imageTokens } = shape;
-  if (imageTokens === 0) return undefined;
+  if (shape.images === 0) return undefined;
   const embeds =
-    model.embedImages?.(t, params, shape) ??
-    t.input('images', [rows * imageTokens, model.config.text.hiddenSize]);
-  return { embeds, index: t.input('imageIndex', [rows, length], 'int32') };
+    model.embedImages?.(t, params, shape) ?? t.input('images', [shape.images, model.config.text.hiddenSize]);
+  return { embeds, index: t.input('imageIndex', [1, shape.tokens], 'int32') };
 };
 
 /** Supervised training: inputs of the batch and `weights` [M] → `loss`. */
-export const addSupervisedEntry = (program: Program, model: TrainedModel, shape: TrainingShape): void =>
+export const addSupervisedEntry = (program: Program, model: TrainedModel, shape: BatchShape): void =>
   addGradientEntry(program, entryOf(shape), model.layout, (t, trained) => {
     const params = model.parameters(t, trained);
     const batch = declareBatch(t, shape);
@@ -69,7 +62,7 @@ export interface PolicySettings extends PolicyLossSettings {
 export const addPolicyEntry = (
   program: Program,
   model: TrainedModel,
-  shape: TrainingShape,
+  shape: BatchShape,
   settings: PolicySettings,
 ): void =>
   addGradientEntry(program, entryOf(shape), model.layout, (t, trained) => {

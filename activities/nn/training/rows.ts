@@ -1,11 +1,13 @@
 /**
- * Rows of token ids, and how a few of them are laid into one padded batch.
+ * Rows of token ids, and how a few of them are laid into one batch.
  *
- * Rows are padded at their end: attention is causal, so no row sees its own padding, and padding needs no mask. Only
- * places whose next token is a label go through the output head.
- * Legend: B rows, T length, M label places of a batch.
+ * A batch's N tokens lie one after another, so that products, norms and the rest touch no padding. Attention alone sees
+ * rows: `places` spreads tokens over a padded [B, T], `tokens` takes them back. Rows are padded at their end, and
+ * attention is causal, so no token sees padding and none needs a mask. Only places whose next token is a label go
+ * through the output head.
+ * Legend: B rows, T length of the longest, N tokens, M label places.
  */
-import type { BatchShape } from './micro-batches.ts';
+import type { BatchShape, RowSize } from './batch-shapes.ts';
 
 export interface TrainingRow {
   /** For messages and records. */
@@ -16,8 +18,8 @@ export interface TrainingRow {
   readonly positions: Int32Array;
   /** Places whose next token is a label, ascending: the label of place p is ids[p + 1]. */
   readonly targets: Int32Array;
-  /** Images of the row, in order, as the caller names them. */
-  readonly images: readonly string[];
+  /** Image tokens. */
+  readonly imageTokens: number;
 }
 
 /** Places before the marked tokens. A first token has no place before it and is never a label. */
@@ -27,17 +29,25 @@ export const targetsOf = (trained: ArrayLike<unknown>): Int32Array => {
   return Int32Array.from(places);
 };
 
-/** A shape of batches with room for labels. */
-export interface LabelledShape extends BatchShape {
-  readonly labels: number;
-}
+export const rowSize = (row: TrainingRow): RowSize => ({
+  length: row.ids.length,
+  labels: row.targets.length,
+  images: row.imageTokens,
+});
 
-/** The arrays of a batch that every loss is fed: ids [B, T], positions [3, B, T], targets [M], labels [M]. */
+/** The arrays of a batch that every loss is fed; what is left over is 0 and counts nowhere. */
 export interface PackedBatch {
+  /** [N] */
   readonly ids: Int32Array;
+  /** [3, N] */
   readonly positions: Int32Array;
-  /** Places in the batch read as one line of B x T. */
+  /** The token of each place, [B, T]. */
+  readonly places: Int32Array;
+  /** The place of each token, [N]. */
+  readonly tokens: Int32Array;
+  /** Tokens whose next one is a label, [M]. */
   readonly targets: Int32Array;
+  /** [M] */
   readonly labels: Int32Array;
 }
 
@@ -45,34 +55,47 @@ export class BatchOverflow extends Error {
   override readonly name = 'BatchOverflow';
 }
 
-export const packRows = (rows: readonly TrainingRow[], shape: LabelledShape): PackedBatch => {
-  const { rows: b, length, labels: room } = shape;
-  const ids = new Int32Array(b * length);
-  const positions = new Int32Array(3 * b * length);
-  const targets = new Int32Array(room);
-  const labels = new Int32Array(room);
+export const packRows = (rows: readonly TrainingRow[], shape: BatchShape): PackedBatch => {
+  const ids = new Int32Array(shape.tokens);
+  const positions = new Int32Array(3 * shape.tokens);
+  const places = new Int32Array(shape.rows * shape.length);
+  const tokens = new Int32Array(shape.tokens);
+  const targets = new Int32Array(shape.labels);
+  const labels = new Int32Array(shape.labels);
   let at = 0;
+  let label = 0;
   for (const [i, row] of rows.entries()) {
     const n = row.ids.length;
-    if (i >= b || n > length || at + row.targets.length > room)
+    const over =
+      i >= shape.rows ||
+      n > shape.length ||
+      at + n > shape.tokens ||
+      label + row.targets.length > shape.labels;
+    if (over)
       throw new BatchOverflow(
-        `row ${row.id} (${n} tokens, ${row.targets.length} labels) does not fit a batch of ${b} x ${length} with ${room} labels`,
+        `row ${row.id} (${n} tokens, ${row.targets.length} labels) does not fit a batch of ${shape.rows} rows of ${shape.length}, ` +
+          `${shape.tokens} tokens and ${shape.labels} labels in all`,
       );
-    ids.set(row.ids, i * length);
+    ids.set(row.ids, at);
     for (let axis = 0; axis < 3; axis++)
-      positions.set(row.positions.subarray(axis * n, (axis + 1) * n), (axis * b + i) * length);
-    for (const p of row.targets) {
-      targets[at] = i * length + p;
-      labels[at++] = row.ids[p + 1] ?? 0;
+      positions.set(row.positions.subarray(axis * n, (axis + 1) * n), axis * shape.tokens + at);
+    for (let p = 0; p < n; p++) {
+      places[i * shape.length + p] = at + p;
+      tokens[at + p] = i * shape.length + p;
     }
+    for (const p of row.targets) {
+      targets[label] = at + p;
+      labels[label++] = row.ids[p + 1] ?? 0;
+    }
+    at += n;
   }
-  return { ids, positions, targets, labels };
+  return { ids, positions, places, tokens, targets, labels };
 };
 
 /** One number for each row, spread over its label places: [M], 0 in the places left over. */
 export const spreadOverLabels = (
   rows: readonly TrainingRow[],
-  shape: LabelledShape,
+  shape: BatchShape,
   numbers: readonly number[],
 ): Float32Array => {
   const out = new Float32Array(shape.labels);
@@ -85,22 +108,25 @@ export const spreadOverLabels = (
 };
 
 /**
- * Where each token's embedding lies, [B, T]: its own place in the batch, or for an image token B·T + the row of its
- * embedding. Rows' images take `perRow` embeddings each, so that a row's images may be fed wherever it stands.
+ * Where each token's embedding lies, [N]: its own place, or for an image token N + the row of its embedding. The
+ * embeddings of all images of the batch stand one after another, in the order of rows.
  */
 export const imageIndexOf = (
   rows: readonly TrainingRow[],
   shape: BatchShape,
   imageTokenId: number,
-  perRow: number,
 ): Int32Array => {
-  const index = Int32Array.from({ length: shape.rows * shape.length }, (_, i) => i);
-  for (const [i, row] of rows.entries()) {
-    let image = 0;
-    for (const [p, id] of row.ids.entries()) {
-      if (id !== imageTokenId) continue;
-      if (image === perRow) throw new BatchOverflow(`row ${row.id} has more than ${perRow} image tokens`);
-      index[i * shape.length + p] = shape.rows * shape.length + i * perRow + image++;
+  const index = Int32Array.from({ length: shape.tokens }, (_, i) => i);
+  let image = 0;
+  let at = 0;
+  for (const row of rows) {
+    for (const id of row.ids) {
+      if (id === imageTokenId) {
+        if (image === shape.images)
+          throw new BatchOverflow(`row ${row.id}: the batch has room for ${shape.images} image tokens`);
+        index[at] = shape.tokens + image++;
+      }
+      at++;
     }
   }
   return index;

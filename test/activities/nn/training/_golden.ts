@@ -40,6 +40,7 @@ export interface Golden {
   readonly layout: FlatLayout;
   readonly adapter: Float32Array;
   readonly adapterAfter: Float32Array;
+  close(): Promise<void>;
   /** A tensor of expected.safetensors. */
   read(name: string): Promise<Float32Array>;
   /** A prompt of a case with what follows it, all of which is trained on. */
@@ -60,6 +61,7 @@ export const openGolden = async (family: 'qwen2_vl' | 'qwen2_5_vl'): Promise<Gol
   const model = await openSafetensors(folder, 'model.safetensors');
   const base = new Map<string, Float32Array>();
   for (const name of model.tensors.keys()) base.set(name, await model.read(name));
+  await model.close();
   const layout = adapterLayout(config, 4);
   const peft = async (name: string): Promise<Float32Array> => {
     const file = await openSafetensors(
@@ -87,6 +89,7 @@ export const openGolden = async (family: 'qwen2_vl' | 'qwen2_5_vl'): Promise<Gol
     adapter: await peft('adapter'),
     adapterAfter: await peft('adapter-after-adamw'),
     read: (name) => tensors.read(name),
+    close: () => tensors.close(),
     row(name, completion) {
       const { prompt_ids: prompt, images } = caseOf(name);
       const ids = Int32Array.from([...prompt, ...completion]);
@@ -96,7 +99,8 @@ export const openGolden = async (family: 'qwen2_vl' | 'qwen2_5_vl'): Promise<Gol
         config,
       );
       const targets = Int32Array.from(completion, (_, i) => prompt.length + i - 1);
-      return { id: name, ids, positions, targets, images: images.map(String) };
+      const imageTokens = prompt.filter((id) => id === config.imageTokenId).length;
+      return { id: name, ids, positions, targets, imageTokens };
     },
     async pixels(name) {
       const { images } = caseOf(name);

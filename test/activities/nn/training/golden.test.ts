@@ -5,7 +5,8 @@ import { Program } from '../../../../activities/nn/runtime/program.ts';
 import type { Session } from '../../../../activities/nn/runtime/session.ts';
 import { adapterPairs } from '../../../../activities/nn/training/adapter.ts';
 import { addPolicyEntry, addSupervisedEntry, entryOf } from '../../../../activities/nn/training/entries.ts';
-import type { TrainedModel, TrainingShape } from '../../../../activities/nn/training/entries.ts';
+import type { TrainedModel } from '../../../../activities/nn/training/entries.ts';
+import type { BatchShape } from '../../../../activities/nn/training/batch-shapes.ts';
 import { unflatten } from '../../../../activities/nn/training/flat-layout.ts';
 import type { FlatLayout } from '../../../../activities/nn/training/flat-layout.ts';
 import { imageIndexOf, packRows, spreadOverLabels } from '../../../../activities/nn/training/rows.ts';
@@ -41,24 +42,27 @@ describe.skipIf(!hasShared)('training beside transformers and PEFT, on the golde
   let rows: TrainingRow[];
   let completions: TrainingRow[];
   const embeds = new Map<string, Float32Array>();
-  const one: Record<string, TrainingShape> = {};
-  const all: TrainingShape = { rows: 3, length: 96, labels: 48, imageTokens: 23 };
-  const group: TrainingShape = { rows: GROUP, length: 56, labels: 40, imageTokens: 6 };
+  const one: Record<string, BatchShape> = {};
+  const all: BatchShape = { rows: 3, length: 92, tokens: 208, labels: 48, images: 29 };
+  const group: BatchShape = { rows: GROUP, length: 56, tokens: 200, labels: 40, images: 24 };
 
-  const feed = (chosen: TrainingRow[], shape: TrainingShape, weights: number[]): Batch => {
-    const images = new Float32Array(shape.rows * shape.imageTokens * golden.config.text.hiddenSize);
-    for (const [i, row] of chosen.entries())
-      images.set(embeds.get(row.id) ?? [], i * shape.imageTokens * golden.config.text.hiddenSize);
+  const feed = (chosen: TrainingRow[], shape: BatchShape, weights: number[]): Batch => {
+    const images = new Float32Array(shape.images * golden.config.text.hiddenSize);
+    let at = 0;
+    for (const row of chosen) {
+      images.set(embeds.get(row.id) ?? [], at);
+      at += row.imageTokens * golden.config.text.hiddenSize;
+    }
     return {
       entry: entryOf(shape),
       feeds: {
         ...packRows(chosen, shape),
         weights: spreadOverLabels(chosen, shape, weights),
-        ...(shape.imageTokens === 0
+        ...(shape.images === 0
           ? {}
           : {
               images,
-              imageIndex: imageIndexOf(chosen, shape, golden.config.imageTokenId, shape.imageTokens),
+              imageIndex: imageIndexOf(chosen, shape, golden.config.imageTokenId),
             }),
       },
     };
@@ -78,9 +82,9 @@ describe.skipIf(!hasShared)('training beside transformers and PEFT, on the golde
       }),
     };
     const program = new Program();
-    for (const [i, row] of rows.entries()) {
-      const imageTokens = [0, 6, 23][i]!;
-      const shape = { rows: 1, length: row.ids.length, labels: row.targets.length, imageTokens };
+    for (const row of rows) {
+      const n = row.ids.length;
+      const shape = { rows: 1, length: n, tokens: n, labels: row.targets.length, images: row.imageTokens };
       one[row.id] = shape;
       addSupervisedEntry(program, model, shape);
     }
@@ -111,7 +115,10 @@ describe.skipIf(!hasShared)('training beside transformers and PEFT, on the golde
     trainer = createTrainer(session, layout, settings, expected.adamw.steps);
     trainer.start({ values: golden.adapter });
   });
-  afterAll(() => session?.dispose());
+  afterAll(async () => {
+    session?.dispose();
+    await golden?.close();
+  });
 
   it.each(CASES)('has the reference’s loss and gradients: %s', async (name) => {
     const row = rows.find((r) => r.id === name)!;

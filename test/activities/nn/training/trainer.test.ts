@@ -34,6 +34,19 @@ describe('the trainer', () => {
   const start = (): void =>
     trainer.start({ values: Float32Array.from({ length: layout.size }, (_, i) => Math.sin(i)) });
 
+  const run = (stops: number[]): Uint32Array => {
+    start();
+    for (let i = 0; i < 20; i++) {
+      trainer.step(i, [batch('gradient/4', i, 4, 12), batch('gradient/8', i + 1, 8, 12)]);
+      if (stops.includes(i)) {
+        const arrays = trainer.capture();
+        trainer.start({ values: new Float32Array(layout.size) });
+        trainer.start(arrays);
+      }
+    }
+    return new Uint32Array(trainer.capture().values.slice().buffer);
+  };
+
   beforeAll(async () => {
     const program = new Program();
     for (const n of [4, 8, 12])
@@ -87,18 +100,6 @@ describe('the trainer', () => {
   });
 
   it('comes to the same bits when it is stopped after any step and goes on from its state', () => {
-    const run = (stops: number[]): Uint32Array => {
-      start();
-      for (let i = 0; i < 20; i++) {
-        trainer.step(i, [batch('gradient/4', i, 4, 12), batch('gradient/8', i + 1, 8, 12)]);
-        if (stops.includes(i)) {
-          const arrays = trainer.capture();
-          trainer.start({ values: new Float32Array(layout.size) });
-          trainer.start(arrays);
-        }
-      }
-      return new Uint32Array(trainer.capture().values.slice().buffer);
-    };
     const undisturbed = run([]);
     expect(run([0])).toEqual(undisturbed);
     expect(run([6, 13])).toEqual(undisturbed);

@@ -1,6 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import pins from '../setup/pins.json' with { type: 'json' };
 
 /** A program that set-up puts into the cache and that is not there. */
 export class MissingBinary extends Error {
@@ -20,7 +21,7 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
 /** Path of a server's program: one on PATH goes before the cached one. Throws {@link MissingBinary}. */
 export async function findBinary(name: 'temporal' | 'versitygw'): Promise<string> {
   const onPath = (process.env['PATH'] ?? '').split(path.delimiter).filter(Boolean);
-  for (const folder of [...onPath, path.join(cacheFolder(), 'bin')]) {
+  for (const folder of [...onPath, path.join(cacheFolder(), 'servers', `${name}-${pins.go[name].version}`)]) {
     const file = path.join(folder, name);
     try {
       await access(file, constants.X_OK);

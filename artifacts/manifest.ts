@@ -10,7 +10,7 @@ import { checkPaths } from './paths.ts';
 
 /** What a manifest may claim at most; larger claims are refused before anything is allocated. */
 export const MAX_MANIFEST_BYTES = 64 * 1024 * 1024;
-const MAX_FILES = 500_000;
+const MAX_FILES = 200_000;
 const MAX_FILE_BYTES = 2 ** 42;
 const EMPTY: Digest = digestOfBytes(new Uint8Array());
 

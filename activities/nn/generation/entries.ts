@@ -8,8 +8,7 @@ import type { Node, Value } from '../ops/node.ts';
 import type { Trace } from '../ops/trace.ts';
 import type { Program } from '../runtime/program.ts';
 import { byPrompt, cachedAttention, fillMask } from './cached-attention.ts';
-import { greedy, sample, suppression } from './sampler.ts';
-import type { Sampled } from './sampler.ts';
+import { greedy, sample } from './sampler.ts';
 
 /** Static sizes of a batch: P prompts of at most T tokens, G completions of each, M image embeddings in all. */
 export interface BatchSizes {
@@ -178,13 +177,11 @@ function drawn(
   rows: Value,
   writes: readonly Node[],
 ): { outputs: Record<string, Value> } {
-  const suppressed = suppression(t, options.config.text.vocabSize, options.suppressed);
-  const found: Sampled =
-    options.mode === 'greedy'
-      ? greedy(t, rows, suppressed)
-      : sample(t, rows, suppressed, {
-          inverseTemperature: t.input('inverseTemperature', []),
-          uniforms: t.input('uniforms', rows.shape.slice(0, 1)),
-        });
-  return { outputs: { tokens: t.after(writes, found.tokens), logps: found.logps } };
+  if (options.mode === 'greedy')
+    return { outputs: { tokens: t.after(writes, greedy(t, rows, options.suppressed)) } };
+  const { tokens, logps } = sample(t, rows, options.suppressed, {
+    inverseTemperature: t.input('inverseTemperature', []),
+    uniforms: t.input('uniforms', rows.shape.slice(0, 1)),
+  });
+  return { outputs: { tokens: t.after(writes, tokens), logps } };
 }

@@ -23,7 +23,7 @@ export interface GenerationRequest {
 export interface Completion {
   /** With the stop token, where one ended it. */
   readonly tokens: readonly number[];
-  /** Log-probability of each token in nats, by softmax(logits / temperature). */
+  /** Log-probability of each token in nats, by softmax(logits / temperature); empty where decoding was greedy. */
   readonly logps: readonly number[];
   readonly finishReason: 'stop' | 'length';
 }
@@ -157,7 +157,7 @@ function completeBatch(
       tokens: [] as number[],
       logps: [] as number[],
       stopped: request === undefined,
-      // Above zero, where a suppressed token would be hit.
+      // Zero would hit a suppressed token.
       uniforms:
         key === undefined
           ? new Float32Array(maxNewTokens).fill(0.5)
@@ -176,7 +176,7 @@ function completeBatch(
       if (row.stopped) continue;
       const token = tokens?.[i] ?? 0;
       row.tokens.push(token);
-      row.logps.push(logps?.[i] ?? Number.NaN);
+      if (logps !== undefined) row.logps.push(logps[i] ?? Number.NaN);
       row.stopped = stopTokens.includes(token);
     }
   };

@@ -1,14 +1,6 @@
-import type { Value } from '../ops/node.ts';
-import { dim } from '../ops/shape.ts';
-import type { Trace } from '../ops/trace.ts';
 import { masked } from '../models/attention.ts';
-
-export interface Sampled {
-  /** [R] int32 */
-  readonly tokens: Value;
-  /** [R] nats: log-probability of each token by the model's own softmax at the temperature, suppressed tokens counted in. */
-  readonly logps: Value;
-}
+import type { Value } from '../ops/node.ts';
+import type { Trace } from '../ops/trace.ts';
 
 export interface SamplerInputs {
   /** Reciprocal of the temperature, a scalar. */
@@ -17,32 +9,43 @@ export interface SamplerInputs {
   readonly uniforms: Value;
 }
 
-/** Scores no token may be drawn by: 0 for tokens that can be, [V]. */
-export function suppression(t: Trace, vocabulary: number, suppressed: readonly number[]): Value {
-  const scores = new Float32Array(vocabulary);
-  for (const token of suppressed) scores[token] = masked;
-  return t.constant(scores, [vocabulary], 'float32');
+/** [V], 1 for tokens that may be drawn and 0 for those that may not. */
+function allowance(t: Trace, vocabulary: number, suppressed: readonly number[]): Value {
+  const allowed = new Float32Array(vocabulary).fill(1);
+  for (const token of suppressed) allowed[token] = 0;
+  return t.constant(allowed, [vocabulary], 'float32');
 }
 
-/** The most likely token of each row, the first of equals. logits [R, V]. */
-export function greedy(t: Trace, logits: Value, suppressed: Value): Sampled {
-  const tokens = t.argmax(t.add(logits, suppressed));
-  return { tokens, logps: t.neg(t.crossEntropy(logits, tokens)) };
+/** The most likely token of each row, the first of equals: logits [R, V] → [R] int32. */
+export function greedy(t: Trace, logits: Value, suppressed: readonly number[]): Value {
+  const allowed = allowance(t, logits.shape[1] ?? 0, suppressed);
+  const penalty = t.scale(t.sub(allowed, t.scalar(1)), -masked);
+  return t.argmax(t.add(logits, penalty));
 }
 
 /**
- * A token drawn from softmax(logits / temperature): the first whose cumulative probability reaches the uniform number. logits [R, V].
+ * A token drawn from softmax(logits / temperature): the first whose cumulative probability reaches the uniform number. With it its
+ * log-probability in nats, by the softmax over all tokens, suppressed ones too, which is the one a policy is trained by.
  *
- * The number is scaled by the row's last sum, which rounding may leave beside 1, and is above 0, so that neither a suppressed token
- * nor one behind the last can be hit.
+ * The number is above 0 and is scaled by the row's own last sum, so that neither a suppressed token nor one behind the last is hit.
+ * Shapes: logits [R, V] → tokens [R] int32, logps [R].
  */
-export function sample(t: Trace, logits: Value, suppressed: Value, inputs: SamplerInputs): Sampled {
+export function sample(
+  t: Trace,
+  logits: Value,
+  suppressed: readonly number[],
+  inputs: SamplerInputs,
+): { readonly tokens: Value; readonly logps: Value } {
   const [R = 0, V = 0] = logits.shape;
   const scaled = t.mul(logits, inputs.inverseTemperature);
-  const cumulative = t.cumsum(t.softmax(t.add(scaled, suppressed)), 1);
-  const total = t.slice(cumulative, [0, V - 1], [R, 1]);
-  const threshold = t.mul(t.reshape(inputs.uniforms, [R, 1]), total);
+  const shifted = t.sub(scaled, t.max(scaled, [1], true));
+  const odds = t.exp(shifted);
+  const cumulative = t.cumsum(t.mul(odds, allowance(t, V, suppressed)), 1);
+  const last = t.slice(cumulative, [0, V - 1], [R, 1]);
+  const threshold = t.mul(t.reshape(inputs.uniforms, [R, 1]), last);
   const below = t.cast(t.less(cumulative, threshold), 'int32');
-  const tokens = t.minimum(t.sum(below, [1]), t.scalar(dim(logits.shape, 1) - 1, 'int32'));
-  return { tokens, logps: t.neg(t.crossEntropy(scaled, tokens)) };
+  const tokens = t.minimum(t.sum(below, [1]), t.scalar(V - 1, 'int32'));
+  const places = t.add(tokens, t.ints(Array.from({ length: R }, (_, r) => r * V)));
+  const chosen = t.gather(t.reshape(shifted, [R * V]), places);
+  return { tokens, logps: t.sub(chosen, t.log(t.sum(odds, [1]))) };
 }

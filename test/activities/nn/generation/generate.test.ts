@@ -18,6 +18,9 @@ import type { Golden } from '../models/_golden.ts';
 
 const sampling = { maxNewTokens: 24, stopTokens: [], temperature: 0, seed: 1 };
 
+const tokensOf = (completions: readonly Completion[][]): (readonly number[])[] =>
+  completions.flat().map(({ tokens }) => tokens);
+
 describe.skipIf(!hasShared)('generation with the golden Qwen2-VL', () => {
   let golden: Golden;
   let session: Session;
@@ -73,9 +76,6 @@ describe.skipIf(!hasShared)('generation with the golden Qwen2-VL', () => {
     grouped.prepare(session);
   });
   afterAll(() => session?.dispose());
-
-  const tokensOf = (completions: readonly Completion[][]): (readonly number[])[] =>
-    completions.flat().map(({ tokens }) => tokens);
 
   it('greedy tokens equal those of transformers until the end token, in mixed batches', () => {
     const found = alone.generate(session, requests, sampling);

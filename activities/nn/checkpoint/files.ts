@@ -32,6 +32,21 @@ export interface WriteFolder {
   create(name: string): Promise<Write>;
 }
 
+/** A file that should be JSON and is not. */
+export class JsonError extends Error {
+  override readonly name = 'JsonError';
+}
+
+/** Reads and parses a whole JSON file. */
+export const readJson = async (folder: ReadFolder, name: string): Promise<unknown> => {
+  const text = await folder.readText(name);
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new JsonError(`${folder.path}/${name} is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+};
+
 const encoder = new TextEncoder();
 
 /** Writes one whole text file. */

@@ -1,7 +1,7 @@
 import { createChat, type ChatModel } from '../chat.ts';
 import { parseImageSettings, type ImageSettings } from '../images/settings.ts';
 import { createTokenizer } from '../tokenizer.ts';
-import type { ReadFolder } from './files.ts';
+import { readJson, type ReadFolder } from './files.ts';
 
 /** What stands between people's words and pictures and a model's numbers. */
 export interface Processor extends ChatModel {
@@ -11,15 +11,11 @@ export interface Processor extends ChatModel {
 /** Reads a model folder's tokenizer, chat template and image settings; `maxPixels` caps the images further. */
 export const openProcessor = async (folder: ReadFolder, maxPixels?: number): Promise<Processor> => {
   const names = await folder.list();
-  const text = async (name: string): Promise<string | undefined> =>
-    names.includes(name) ? folder.readText(name) : undefined;
-  const json = async (name: string): Promise<unknown> => {
-    const found = await text(name);
-    return found === undefined ? undefined : (JSON.parse(found) as unknown);
-  };
+  const json = async (name: string): Promise<unknown> =>
+    names.includes(name) ? readJson(folder, name) : undefined;
   const tokenizerConfig = await json('tokenizer_config.json');
   const files = {
-    jinja: await text('chat_template.jinja'),
+    jinja: names.includes('chat_template.jinja') ? await folder.readText('chat_template.jinja') : undefined,
     json: await json('chat_template.json'),
     tokenizerConfig,
   };

@@ -39,8 +39,7 @@ const DATA = new Set(['.json', '.txt', '.md', '.jinja']);
  * comments, layout and types change nothing; data files count by their bytes. Node's own modules do not count.
  */
 export async function traceCode(root: string, entries: readonly string[]): Promise<CodeMap> {
-  const modules = await moduleGraph(root, entries);
-  const files = Object.keys(modules).sort();
+  const files = await modulesOf(root, entries);
   const sources = files.filter((file) => !DATA.has(path.extname(file)));
   const printed = await build({
     ...SETTINGS,
@@ -49,6 +48,7 @@ export async function traceCode(root: string, entries: readonly string[]): Promi
     outdir: path.join(root, '.code-digest'),
     minifyWhitespace: true,
     legalComments: 'none',
+    metafile: true,
   });
   const digests = new Map<string, string>();
   for (const { path: out, contents } of printed.outputFiles) {
@@ -57,12 +57,12 @@ export async function traceCode(root: string, entries: readonly string[]): Promi
   }
   for (const file of files)
     if (!digests.has(file)) digests.set(file, digestOfBytes(await readFile(path.join(root, file))));
-  const packages = packageClosure(await readLockfile(root), externalPackages(modules));
+  const packages = packageClosure(await readLockfile(root), externalPackages(printed.metafile));
   return Object.fromEntries([...digests, ...packages].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** The modules that the entries load, each with its imports. Throws naming the import that leads nowhere. */
-async function moduleGraph(root: string, entries: readonly string[]): Promise<Metafile['inputs']> {
+/** The modules that the entries load, by path. Throws naming the import that leads nowhere. */
+async function modulesOf(root: string, entries: readonly string[]): Promise<string[]> {
   const { metafile } = await build({
     ...SETTINGS,
     absWorkingDir: root,
@@ -73,12 +73,11 @@ async function moduleGraph(root: string, entries: readonly string[]): Promise<Me
     metafile: true,
     loader: { '.txt': 'text', '.md': 'text', '.jinja': 'text' },
   });
-  return metafile.inputs;
+  return Object.keys(metafile.inputs).sort();
 }
 
-function externalPackages(modules: Metafile['inputs']): Set<string> {
-  const imports = Object.values(modules).flatMap((module) => module.imports);
-  return new Set(
-    imports.filter((i) => i.external === true && !isBuiltin(i.path)).map((i) => packageOf(i.path)),
-  );
+/** Packages that printed modules import; imports that served only types are no longer in them. */
+function externalPackages({ outputs }: Metafile): Set<string> {
+  const imports = Object.values(outputs).flatMap((output) => output.imports.map((i) => i.path));
+  return new Set(imports.filter((i) => !/^[./]/.test(i) && !isBuiltin(i)).map(packageOf));
 }

@@ -20,18 +20,18 @@ export function patchPlaces(
 
 /**
  * Two-dimensional RoPE: a quarter of a head's numbers turn with the row, a quarter with the column, and the same for the other half.
- * Shapes: cos, sin [P, 1, d] for P patches of heads of d.
+ * Shapes: cos, sin [P, 1, d] for P patches and heads of d; row i is for patch `rows[i]`, by default for patch i.
  */
 export function gridRotation(
   t: Trace,
   config: Pick<VisionConfig, 'heads' | 'dim' | 'mergeSize'>,
   grids: readonly Grid[],
-  order?: readonly number[],
+  rows?: readonly number[],
 ): Rotation {
   const d = config.dim / config.heads;
   const frequencies = inverseFrequencies(theta, d / 2);
   const places = grids.flatMap((grid) => patchPlaces(grid, config.mergeSize));
-  const turns = (order ?? places.map((_, i) => i)).map((i) => {
+  const turns = (rows ?? places.map((_, i) => i)).map((i) => {
     const [row, column] = places[i] ?? [0, 0];
     const half = [row, column].flatMap((place) => frequencies.map((f) => Math.fround(place * f)));
     return [...half, ...half];

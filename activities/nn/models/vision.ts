@@ -1,25 +1,32 @@
 /**
- * The vision tower of Qwen2-VL: patches of all images in one matrix, full attention within each frame of an image, and a merger
- * that makes one embedding of 2 × 2 neighbouring patches, which lie in consecutive rows.
+ * The vision towers of Qwen2-VL and Qwen2.5-VL: patches of all images in one matrix, attention within each frame of an image, and a
+ * merger that makes one embedding of m × m neighbouring patches, which lie in consecutive rows.
  *
- * Reference: Wang et al. 2024, https://arxiv.org/abs/2409.12191; transformers `models/qwen2_vl/modeling_qwen2_vl.py`.
+ * Qwen2.5-VL differs in its norms, its gated feed-forward layer and in attending, in most blocks, within windows of the image only.
+ *
+ * References: Wang et al. 2024, https://arxiv.org/abs/2409.12191; Bai et al. 2025, https://arxiv.org/abs/2502.13923;
+ * transformers `models/qwen2_vl/modeling_qwen2_vl.py`, `models/qwen2_5_vl/modeling_qwen2_5_vl.py`.
+ *
+ * Deviation: 1. Windows of one frame are laid in the order of their size, which changes nothing in the result, so that equal ones
+ * are handled as one batch.
  */
 import { linear, weight } from '../linear.ts';
 import type { Parameters } from '../linear.ts';
 import type { Value } from '../ops/node.ts';
 import { dim } from '../ops/shape.ts';
 import type { Trace } from '../ops/trace.ts';
-import { gelu, quickGelu } from './activations.ts';
-import type { ModelConfig, Qwen2Vision } from './config.ts';
-import { layerNorm } from './norms.ts';
+import { gelu, quickGelu, silu } from './activations.ts';
+import type { ModelConfig, VisionConfig } from './config.ts';
+import { layerNorm, rmsNorm } from './norms.ts';
 import type { Grid } from './position-ids.ts';
 import { rotate } from './rope.ts';
 import { gridRotation } from './vision-rope.ts';
+import { visionLayout } from './vision-windows.ts';
 
 const epsilon = 1e-6;
 
 /**
- * pixels [P, channels · frames · height · width], P = Σ t·h·w → image embeddings [P / mergeSize², outDim] in the images' order.
+ * pixels [P, channels · frames · height · width], P = Σ t·h·w → image embeddings [P / m², outDim] in the images' order.
  * The grids are static: each set of them is a graph of its own.
  */
 export function forwardVision(
@@ -29,32 +36,35 @@ export function forwardVision(
   { pixels, grids }: { readonly pixels: Value; readonly grids: readonly Grid[] },
 ): Value {
   const vision = config.vision;
-  if (vision.kind !== 'qwen2_vl') throw new TypeError(`${vision.kind}: no such vision tower`);
-  const rotation = gridRotation(t, vision, grids);
-  const frames = grids.flatMap(({ t, h, w }) => Array.from({ length: t }, () => h * w));
-  let x = patchEmbed(t, params, pixels); // [P, D]
+  const { frames, windows } = visionLayout(vision, grids);
+  const rotation = gridRotation(t, vision, grids, windows?.rows);
+  // One product: the convolution's stride is the size of its kernel.
+  const patches = linear(t, params, 'visual.patch_embed.proj', pixels); // [P, D]
+  let x = windows === undefined ? patches : t.gather(patches, t.ints(windows.rows));
   for (let i = 0; i < vision.depth; i++) {
     const name = `visual.blocks.${i}`;
-    const normed = layerNormOf(t, params, `${name}.norm1`, x);
-    const [q, k, v] = visionHeads(t, params, vision, `${name}.attn`, normed);
-    const context = segmentAttention(t, rotate(t, q, rotation), rotate(t, k, rotation), v, frames);
+    const whole = vision.kind === 'qwen2_vl' || vision.fullAttentionBlocks.includes(i);
+    const segments = whole || windows === undefined ? frames : windows.lengths;
+    const [q, k, v] = visionHeads(
+      t,
+      params,
+      vision,
+      `${name}.attn`,
+      norm(t, params, vision, `${name}.norm1`, x),
+    );
+    const context = segmentAttention(t, rotate(t, q, rotation), rotate(t, k, rotation), v, segments);
     x = t.add(x, linear(t, params, `${name}.attn.proj`, context));
-    const inner = linear(t, params, `${name}.mlp.fc1`, layerNormOf(t, params, `${name}.norm2`, x));
-    x = t.add(x, linear(t, params, `${name}.mlp.fc2`, quickGelu(t, inner)));
+    x = t.add(x, feedForward(t, params, vision, `${name}.mlp`, norm(t, params, vision, `${name}.norm2`, x)));
   }
-  return merge(t, params, layerNormOf(t, params, 'visual.merger.ln_q', x), vision.mergeSize);
-}
-
-/** One product: the convolution's stride is the size of its kernel. */
-export function patchEmbed(t: Trace, params: Parameters, pixels: Value): Value {
-  return linear(t, params, 'visual.patch_embed.proj', pixels);
+  const embeds = merge(t, params, norm(t, params, vision, 'visual.merger.ln_q', x), vision.mergeSize);
+  return windows === undefined ? embeds : t.gather(embeds, t.ints(windows.places));
 }
 
 /** x [P, D] → q, k and v [P, H, d]. */
-export function visionHeads(
+function visionHeads(
   t: Trace,
   params: Parameters,
-  { heads, dim }: Pick<Qwen2Vision, 'heads' | 'dim'>,
+  { heads, dim }: VisionConfig,
   module: string,
   x: Value,
 ): readonly [Value, Value, Value] {
@@ -65,8 +75,8 @@ export function visionHeads(
   return [q, k, v];
 }
 
-/** Attention within consecutive segments of rows: neighbours of equal length are handled as one batch. q, k, v [P, H, d] → [P, H·d]. */
-export function segmentAttention(t: Trace, q: Value, k: Value, v: Value, lengths: readonly number[]): Value {
+/** Attention within consecutive segments of rows, neighbours of equal length as one batch: q, k, v [P, H, d] → [P, H·d]. */
+function segmentAttention(t: Trace, q: Value, k: Value, v: Value, lengths: readonly number[]): Value {
   const [, H = 0, D = 0] = q.shape;
   const scaled = t.scale(q, 1 / Math.sqrt(D));
   const contexts: Value[] = [];
@@ -86,12 +96,22 @@ export function segmentAttention(t: Trace, q: Value, k: Value, v: Value, lengths
   return t.concat(contexts, 0);
 }
 
-/** x [P, D] normed → [P / mergeSize², outDim]. */
-export function merge(t: Trace, params: Parameters, x: Value, mergeSize: number): Value {
+function feedForward(t: Trace, params: Parameters, { kind }: VisionConfig, module: string, x: Value): Value {
+  if (kind === 'qwen2_vl')
+    return linear(t, params, `${module}.fc2`, quickGelu(t, linear(t, params, `${module}.fc1`, x)));
+  const gate = silu(t, linear(t, params, `${module}.gate_proj`, x));
+  return linear(t, params, `${module}.down_proj`, t.mul(gate, linear(t, params, `${module}.up_proj`, x)));
+}
+
+/** x [P, D] normed → [P / m², outDim]. */
+function merge(t: Trace, params: Parameters, x: Value, mergeSize: number): Value {
   const rows = t.reshape(x, [-1, dim(x.shape, -1) * mergeSize ** 2]);
   const inner = gelu(t, linear(t, params, 'visual.merger.mlp.0', rows));
   return linear(t, params, 'visual.merger.mlp.2', inner);
 }
 
-const layerNormOf = (t: Trace, params: Parameters, module: string, x: Value): Value =>
-  layerNorm(t, x, weight(params, `${module}.weight`), weight(params, `${module}.bias`), epsilon);
+function norm(t: Trace, params: Parameters, { kind }: VisionConfig, module: string, x: Value): Value {
+  const gain = weight(params, `${module}.weight`);
+  if (kind === 'qwen2_5_vl') return rmsNorm(t, x, gain, epsilon);
+  return layerNorm(t, x, gain, weight(params, `${module}.bias`), epsilon);
+}

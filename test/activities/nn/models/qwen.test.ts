@@ -41,13 +41,13 @@ function adapterVariables(
   return { lora, values };
 }
 
-describe.skipIf(!hasShared)('Qwen2-VL against transformers', () => {
+describe.skipIf(!hasShared).each(['qwen2_vl', 'qwen2_5_vl'] as const)('%s against transformers', (family) => {
   let golden: Golden;
   let session: Session;
   const names = ['text', 'image', 'two-images'] as const;
 
   beforeAll(async () => {
-    golden = await readGolden('qwen2_vl');
+    golden = await readGolden(family);
     const { config, cases } = golden;
     const program = new Program();
     for (const { name, images, prompt_ids } of cases) {

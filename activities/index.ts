@@ -8,7 +8,7 @@ import { failureOf } from './shell/failure.ts';
 import { joinStep, type JoinInput } from './shell/join.ts';
 import { lookupStep, quarantineArtifact } from './shell/lookup.ts';
 import { recordRun } from './shell/record-run.ts';
-import { acceptDecisions, openReview, reviewByRule } from './shell/review.ts';
+import { acceptDecisions, openReview, reviewByRule, type RuleReview } from './shell/review.ts';
 
 export interface ActivityDependencies {
   readonly store: ArtifactStore;
@@ -37,8 +37,7 @@ export const createActivities = ({ store, client, scratch, logs }: ActivityDepen
     atEdge(openReview(store, scratch, review)),
   acceptDecisions: (review: { traces: Reference; decisions: Reference; earlier: readonly Reference[] }) =>
     atEdge(acceptDecisions(store, scratch, review)),
-  reviewByRule: (review: { runId: string; storeId: string; traces: Reference; bank: Reference }) =>
-    atEdge(reviewByRule(store, client, scratch, review)),
+  reviewByRule: (review: RuleReview) => atEdge(reviewByRule(store, client, scratch, review)),
   joinStep: (input: JoinInput) => joinStep(client, input),
   executeStage: (input: ExecuteInput) => executeStage({ store, scratch, logs }, input),
 });

@@ -91,7 +91,7 @@ export async function pipeline(input: PipelineInput): Promise<Outputs> {
       const traces = await fanOut(plan.synthesize(cases));
       const { kept } = await run.step(plan.filter(cases, traces));
       const decisions = await awaitReview(
-        { ...input, traces: kept!, bank: config.review.kind === 'rule' ? source('train') : undefined },
+        { ...input, traces: kept!, cases, bank: config.review.kind === 'rule' ? source('train') : undefined },
         (open) => {
           review = open;
           status = open ? 'waiting-for-review' : 'running';

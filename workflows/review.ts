@@ -26,10 +26,14 @@ const { openReview, acceptDecisions } = proxyLocalActivities<Activities>({
  * update, from people or from whatever stands in for them; what was decided in an earlier run is not asked again.
  */
 export async function awaitReview(
-  run: RunContext & { readonly traces: Reference; readonly bank: Reference | undefined },
+  run: RunContext & {
+    readonly traces: Reference;
+    readonly cases: Reference;
+    readonly bank: Reference | undefined;
+  },
   show: (review: OpenReview | undefined) => void,
 ): Promise<Reference> {
-  const { traces, bank } = run;
+  const { traces, cases, bank } = run;
   let ledger = await openReview({ traces, decisions: [] });
   const received: Reference[] = [];
   let accepting: Promise<unknown> = Promise.resolve();
@@ -70,7 +74,7 @@ export async function awaitReview(
         startToCloseTimeout: '10 minutes',
         heartbeatTimeout: run.limits.heartbeatTimeoutMs,
       });
-      await reviewByRule({ runId: run.runId, storeId: run.storeId, traces, bank });
+      await reviewByRule({ runId: run.runId, storeId: run.storeId, traces, cases, bank });
     }
     await condition(() => ledger.undecided === 0);
   }

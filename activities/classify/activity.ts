@@ -1,6 +1,7 @@
+import path from 'node:path';
 import { Case } from '../../schemas/case.ts';
-import { copyImages } from '../folders/images.ts';
-import { readRows, writeRows } from '../folders/jsonl.ts';
+import { copyImages } from '../shell/copy-images.ts';
+import { readRows, writeJsonl } from '../shell/jsonl.ts';
 import { defineStage } from '../stage.ts';
 import { classifyCases, ClassifyParams } from './classify.ts';
 
@@ -17,10 +18,10 @@ export const classifyStage = defineStage({
     const from = io.inputs['cases']!;
     const to = io.outputs['cases']!;
     const { cases, counts, collisions, unmatched } = classifyCases(
-      await readRows(from, 'cases.jsonl', Case),
+      await readRows(path.join(from, 'cases.jsonl'), Case),
       params,
     );
-    await writeRows(to, 'cases.jsonl', cases);
+    await writeJsonl(path.join(to, 'cases.jsonl'), cases);
     await copyImages(
       from,
       to,

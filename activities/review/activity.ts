@@ -1,7 +1,8 @@
+import path from 'node:path';
 import { z } from 'zod';
 import { Decision } from '../../schemas/decision.ts';
 import { Trace } from '../../schemas/trace.ts';
-import { readRows, writeRows } from '../folders/jsonl.ts';
+import { readRows, writeJsonl } from '../shell/jsonl.ts';
 import { defineStage } from '../stage.ts';
 import { applyDecisions } from './apply-decisions.ts';
 
@@ -15,11 +16,11 @@ export const reviewStage = defineStage({
   resources: 'cpu',
   code: ['activities/review/apply-decisions.ts'],
   async run(_params, io) {
-    const traces = await readRows(io.inputs['traces']!, 'traces.jsonl', Trace);
-    const decisions = await readRows(io.inputs['decisions']!, 'decisions.jsonl', Decision);
+    const traces = await readRows(path.join(io.inputs['traces']!, 'traces.jsonl'), Trace);
+    const decisions = await readRows(path.join(io.inputs['decisions']!, 'decisions.jsonl'), Decision);
     const { accepted, rejected, human } = applyDecisions(traces, decisions);
-    await writeRows(io.outputs['accepted']!, 'traces.jsonl', accepted);
-    await writeRows(io.outputs['rejected']!, 'traces.jsonl', rejected);
+    await writeJsonl(path.join(io.outputs['accepted']!, 'traces.jsonl'), accepted);
+    await writeJsonl(path.join(io.outputs['rejected']!, 'traces.jsonl'), rejected);
     return { accepted: accepted.length, rejected: rejected.length, humanReviews: human };
   },
 });

@@ -47,3 +47,10 @@ export async function writeJsonl(
     await handle.close();
   }
 }
+
+/** All rows of a JSONL file. Throws {@link BadRow}. */
+export async function readRows<T>(file: string, schema: z.ZodType<T>): Promise<T[]> {
+  const rows: T[] = [];
+  for await (const row of readJsonl(file, schema)) rows.push(row);
+  return rows;
+}

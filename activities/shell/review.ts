@@ -3,6 +3,7 @@ import path from 'node:path';
 import { heartbeat } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import type { ArtifactStore } from '../../artifacts/store.ts';
+import { Case } from '../../schemas/case.ts';
 import { Decision } from '../../schemas/decision.ts';
 import type { Digest } from '../../schemas/digest.ts';
 import type { Reference } from '../../schemas/reference.ts';
@@ -95,6 +96,15 @@ export async function acceptDecisions(
   return openReview(store, scratch, { traces, decisions: [...earlier, decisions] });
 }
 
+/** What the rule reviews, for which run, and what it judges by. */
+export interface RuleReview {
+  readonly runId: string;
+  readonly storeId: string;
+  readonly traces: Reference;
+  readonly cases: Reference;
+  readonly bank: Reference;
+}
+
 /**
  * Stands in for the doctors in the demo: judges each undecided trace by recomputing it from the bank, and hands the
  * decisions in as anybody would, through the run's `decide` update.
@@ -103,14 +113,19 @@ export async function reviewByRule(
   store: ArtifactStore,
   client: Client,
   scratch: string,
-  review: { runId: string; storeId: string; traces: Reference; bank: Reference },
+  review: RuleReview,
 ): Promise<number> {
   const bank = readBank(
     JSON.parse(Buffer.from(await store.readFile(review.bank.digest, 'bank.json')).toString('utf8')),
   );
+  const cases = rows(await store.readFile(review.cases.digest, 'cases.jsonl'), (row) => Case.parse(row));
+  const byId = new Map(cases.map((one) => [one.id, one]));
   const decisions: Decision[] = [];
   for (const trace of await tracesOf(store, review.traces.digest)) {
-    decisions.push(decideByRule(bank, trace));
+    const one = byId.get(trace.caseId);
+    if (!one)
+      throw new BadDecisions(`${trace.digest} is about ${trace.caseId}, which is not among the cases`);
+    decisions.push(decideByRule(bank, one, trace));
     heartbeat(decisions.length);
   }
   const handedIn = await publish(store, scratch, decisions, true);

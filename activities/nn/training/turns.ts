@@ -6,14 +6,12 @@
  * what generation sees: the prompt encoded up to the assistant's header, then the answer.
  */
 import type { Message } from '../../../schemas/message.ts';
+import type { RenderChat } from '../chat.ts';
 
 export interface Turn {
   readonly text: string;
   readonly trained: boolean;
 }
-
-/** Renders messages by the model's chat template; with a generation prompt the assistant's header follows. */
-export type RenderChat = (messages: readonly Message[], generationPrompt: boolean) => string;
 
 /** The conversation cannot be cut into turns. */
 export class TurnError extends Error {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { splitTurns, TurnError } from '../../../../activities/nn/training/turns.ts';
-import type { RenderChat } from '../../../../activities/nn/training/turns.ts';
+import type { RenderChat } from '../../../../activities/nn/chat.ts';
 
 const render: RenderChat = (messages, generationPrompt) =>
   messages.map((m) => `<s>${m.role}\n${typeof m.content === 'string' ? m.content : ''}<e>\n`).join('') +

@@ -1,0 +1,173 @@
+/**
+ * Supervised fine-tuning of a LoRA adapter (section 3.2, eq. 2-3): one expert, on the assistant's words only.
+ *
+ * Deviations from the transformers Trainer:
+ * 1. By default a window's loss is the mean over its rows of each row's token mean; `lossNormalisation: token` is the
+ *    Trainer's sum over all label tokens divided by their number.
+ * 2. Rows of a window are batched where they fit; gradients of batches add up to those of the window in every case.
+ */
+import type { SftParams } from '../../schemas/sft-params.ts';
+import type { SftMetric } from '../../schemas/training-metric.ts';
+import type { ModelConfig } from '../nn/models/config.ts';
+import { baseVariables } from '../nn/models/parameters.ts';
+import type { Grid } from '../nn/models/position-ids.ts';
+import type { DType } from '../nn/ops/dtype.ts';
+import { Program } from '../nn/runtime/program.ts';
+import type { Session } from '../nn/runtime/session.ts';
+import { supervisedWeights } from '../nn/token-weights.ts';
+import { adapterLayout, adapterPairs } from '../nn/training/adapter.ts';
+import { startAdapter } from '../nn/training/adapter-start.ts';
+import { paddingWaste, planShapes, planWindow } from '../nn/training/batch-shapes.ts';
+import type { ImagedRow } from '../nn/training/chat-rows.ts';
+import { addSupervisedEntry, entryOf } from '../nn/training/entries.ts';
+import type { TrainedModel } from '../nn/training/entries.ts';
+import { addVisionEntries, createEmbedder, joinEmbeds } from '../nn/training/image-embeds.ts';
+import type { LoadImage } from '../nn/training/image-embeds.ts';
+import { pairCostOf } from '../nn/training/label-logits.ts';
+import { runSteps } from '../nn/training/loop.ts';
+import type { LoopIo, LoopSettings, LoopSummary } from '../nn/training/loop.ts';
+import { windowOrder } from '../nn/training/order.ts';
+import { imageIndexOf, packRows, rowSize, spreadOverLabels } from '../nn/training/rows.ts';
+import type { TrainingArrays, TrainingState } from '../nn/training/state.ts';
+import { addUpdateEntry, createTrainer } from '../nn/training/trainer.ts';
+import type { Batch } from '../nn/training/trainer.ts';
+
+export interface SftJob {
+  readonly config: ModelConfig;
+  /** What the frozen weights are held in. */
+  readonly dtype: DType;
+  readonly params: SftParams;
+  readonly rows: readonly ImagedRow[];
+  /** Grids of all images. */
+  readonly grids: readonly Grid[];
+  readonly loadImage: LoadImage;
+  /** Adapter to start from, flat; a fresh one where undefined. */
+  readonly start: Float32Array | undefined;
+  readonly resume: TrainingState | undefined;
+  /** Writes the frozen weights into the variables of the group `base`. */
+  fillBase(session: Session): Promise<void>;
+}
+
+export interface SftIo extends Pick<LoopIo, 'progress' | 'signal'> {
+  checkpoint(step: number, state: TrainingState): Promise<void>;
+}
+
+export interface Trained {
+  readonly values: Float32Array;
+  readonly history: readonly SftMetric[];
+  readonly summary: LoopSummary & { readonly paddingWaste: number; readonly shapes: number };
+}
+
+/** Graphs a job may have; each takes a few hundred milliseconds to load and first run. */
+const SHAPES = 4;
+
+export class NoRowsError extends Error {
+  override readonly name = 'NoRowsError';
+}
+
+const windowsOf = (job: SftJob) => {
+  const { accumulate, epochs, shuffle, seed } = job.params;
+  if (job.rows.length === 0) throw new NoRowsError('there is no row to train on');
+  return windowOrder(job.rows.length, { size: accumulate, epochs, shuffle, seed });
+};
+
+export const sftSteps = (job: SftJob): number => windowsOf(job).steps;
+
+export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): Promise<Trained> => {
+  const { config, params } = job;
+  const layout = adapterLayout(config, params.rank);
+  const order = windowsOf(job);
+  const rowsOf = (step: number): ImagedRow[] => order.window(step).map((i) => job.rows[i] as ImagedRow);
+  const windows = Array.from({ length: order.steps }, (_, step) => rowsOf(step).map(rowSize));
+  const pairCost = pairCostOf(config.text);
+  const shapes = planShapes(windows, { tokens: params.microBatchTokens, shapes: SHAPES, pairCost });
+
+  const program = new Program();
+  const model: TrainedModel = {
+    config,
+    layout,
+    parameters: (t, trained) => ({
+      base: baseVariables(t, config, job.dtype),
+      lora: adapterPairs(config, trained, params.alpha / params.rank),
+    }),
+  };
+  for (const shape of shapes) addSupervisedEntry(program, model, shape);
+  addVisionEntries(program, config, (t) => ({ base: baseVariables(t, config, job.dtype) }), job.grids);
+  addUpdateEntry(program, layout, params);
+  const session = await program.load();
+  try {
+    await job.fillBase(session);
+    const trainer = createTrainer(session, layout, params, order.steps);
+    const embedder = createEmbedder(session, job.loadImage);
+    const begin: { values: Float32Array } & Partial<TrainingArrays> = job.resume?.arrays ?? {
+      values: job.start ?? startAdapter(layout, params.seed),
+    };
+    trainer.start(begin);
+    const history = [...((job.resume?.state.history ?? []) as SftMetric[])];
+
+    const batchesOf = async (rows: readonly ImagedRow[]): Promise<Batch[]> => {
+      const counts = rows.map((row) => row.targets.length);
+      const weights = supervisedWeights(counts, params.lossNormalisation);
+      const batches: Batch[] = [];
+      for (const { shape, members } of planWindow(rows.map(rowSize), shapes, pairCost)) {
+        const own = members.map((m) => rows[m] as ImagedRow);
+        const names = own.flatMap((row) => row.images);
+        const images =
+          shape.images === 0
+            ? {}
+            : {
+                images: await joinEmbeds(embedder, names, shape.images * config.text.hiddenSize),
+                imageIndex: imageIndexOf(own, shape, config.imageTokenId),
+              };
+        const feeds = {
+          ...packRows(own, shape),
+          weights: spreadOverLabels(
+            own,
+            shape,
+            members.map((m) => weights[m] ?? 0),
+          ),
+          ...images,
+        };
+        batches.push({ entry: entryOf(shape), feeds });
+      }
+      return batches;
+    };
+
+    const summary = await runSteps(
+      job.resume?.state.step ?? 0,
+      order.steps,
+      async (step) => {
+        const rows = rowsOf(step);
+        const { loss, gradNorm, learningRate } = trainer.step(step, await batchesOf(rows));
+        const labels = rows.reduce((sum, row) => sum + row.targets.length, 0);
+        history.push({ step: step + 1, loss, learningRate, gradNorm, tokens: labels });
+        const tokens = rows.reduce((sum, row) => sum + row.ids.length, 0);
+        return { loss, gradNorm, learningRate, tokens, rows: rows.map((row) => row.id) };
+      },
+      {
+        progress: (done, figures) => io.progress(done, figures),
+        signal: io.signal,
+        checkpoint: (step) =>
+          io.checkpoint(step, {
+            state: {
+              version: 1,
+              job: 'sft',
+              step,
+              totalSteps: order.steps,
+              layout: layout.entries.map((e) => ({ name: e.name, shape: [...e.shape] })),
+              history: [...history],
+            },
+            arrays: trainer.capture(),
+          }),
+      },
+      settings,
+    );
+    return {
+      values: trainer.capture().values,
+      history,
+      summary: { ...summary, paddingWaste: paddingWaste(windows, shapes, pairCost), shapes: shapes.length },
+    };
+  } finally {
+    session.dispose();
+  }
+};

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { workerVersion } from '../code-version.ts';
+import { knownTeacher, TEACHER_KEY } from '../demo/teacher-access.ts';
 import { homeFolders, type Home } from '../home.ts';
 import type { QueueName } from '../runs/queues.ts';
 
@@ -87,7 +88,10 @@ export async function workerStatus(): Promise<WorkerStatus[]> {
  */
 export async function startWorkers(): Promise<void> {
   const home = homeFolders();
-  const code = await workerVersion();
+  // Workers that were started before the demo's teacher had a key would not have it.
+  const teacher = await knownTeacher(home);
+  if (teacher) process.env[TEACHER_KEY] ??= teacher.key;
+  const code = `${await workerVersion()}${process.env[TEACHER_KEY] === undefined ? '' : '+teacher'}`;
   const before = await readWorkers(home);
   if (before && before.code !== code) await stopWorkers();
   const kept = (before?.code === code ? before.workers : []).filter(({ pid }) => alive(pid));

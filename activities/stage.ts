@@ -43,5 +43,10 @@ export interface Stage<P = unknown> {
   run(params: P, io: StageIo): Promise<StageSummary>;
 }
 
+/** A stage whose parameters are known only by its schema. */
+export interface AnyStage extends Omit<Stage<never>, 'params'> {
+  readonly params: z.ZodType;
+}
+
 /** Types a stage's declaration by its parameter schema. */
 export const defineStage = <P>(stage: Stage<P>): Stage<P> => stage;

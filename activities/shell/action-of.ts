@@ -3,7 +3,7 @@ import { withoutDefaults } from '../../artifacts/action-key.ts';
 import { codeMap } from '../../artifacts/code-digest.ts';
 import type { Action } from '../../schemas/action.ts';
 import type { StepSpec } from '../../schemas/step.ts';
-import type { Stage } from '../stage.ts';
+import type { AnyStage } from '../stage.ts';
 import { computeEnvironment } from './environment.ts';
 import { loadStage } from './stages.ts';
 
@@ -16,7 +16,7 @@ export class BadParameters extends Error {
 }
 
 /** The stage of a step and the action that stands for the step here: this code, this machine. */
-export async function actionOf(spec: StepSpec): Promise<{ stage: Stage<never>; action: Action }> {
+export async function actionOf(spec: StepSpec): Promise<{ stage: AnyStage; action: Action }> {
   const stage = await loadStage(spec.stage, spec.settings);
   const parsed = stage.params.safeParse(spec.params);
   if (!parsed.success) {

@@ -11,7 +11,7 @@ import type { Digest } from '../../schemas/digest.ts';
 import type { Progress } from '../../schemas/progress.ts';
 import type { Reference } from '../../schemas/reference.ts';
 import type { Json, StepSpec } from '../../schemas/step.ts';
-import type { Stage, StageIo, StageSummary } from '../stage.ts';
+import type { AnyStage, StageIo, StageSummary } from '../stage.ts';
 import { actionOf } from './action-of.ts';
 import { caseIdsOf } from './case-ids.ts';
 import { failureOf, StaleWorker } from './failure.ts';
@@ -148,7 +148,7 @@ interface Attempt {
 }
 
 /** Runs the stage: in a child where it computes, here where it does not. */
-async function compute(stage: Stage<never>, spec: StepSpec, attempt: Attempt): Promise<StageSummary> {
+async function compute(stage: AnyStage, spec: StepSpec, attempt: Attempt): Promise<StageSummary> {
   if (stage.resources === 'gpu')
     return supervise({
       job: {
@@ -180,5 +180,5 @@ async function compute(stage: Stage<never>, spec: StepSpec, attempt: Attempt): P
       await attempt.keep(step, folder);
     },
   };
-  return stage.run(stage.params.parse(spec.params), io);
+  return stage.run(stage.params.parse(spec.params) as never, io);
 }

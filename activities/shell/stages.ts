@@ -1,11 +1,11 @@
 import type { Json } from '../../schemas/step.ts';
 import type { StageName } from '../../schemas/stage-name.ts';
-import type { Stage } from '../stage.ts';
+import type { AnyStage } from '../stage.ts';
 
 type Settings = Readonly<Record<string, Json>>;
 
 /** Where each stage is declared; loaded on demand, so that a worker loads only what it runs. */
-const declarations: Record<StageName, (settings: Settings) => Promise<Stage<never>>> = {
+const declarations: Record<StageName, (settings: Settings) => Promise<AnyStage>> = {
   ingest: async () => (await import('../ingest/activity.ts')).ingestStage,
   pretrain: async () => (await import('../pretrain/activity.ts')).pretrainStage,
   classify: async () => (await import('../classify/activity.ts')).classifyStage,
@@ -21,5 +21,5 @@ const declarations: Record<StageName, (settings: Settings) => Promise<Stage<neve
 };
 
 /** The declaration of a stage. Its parameters are checked by its own schema before it runs. */
-export const loadStage = (name: StageName, settings: Settings = {}): Promise<Stage<never>> =>
+export const loadStage = (name: StageName, settings: Settings = {}): Promise<AnyStage> =>
   declarations[name](settings);

@@ -1,169 +1,99 @@
 import { createHash } from 'node:crypto';
-import { execFileSync } from 'node:child_process';
-import { copyFile, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
-import os from 'node:os';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { exists, makeFolder, sha256OfFile } from './cache.mjs';
+import { fileURLToPath } from 'node:url';
+import { isWhole, makeFolder, readSeal, seal, sha256OfFile } from './cache.mjs';
 import { run, SetupError, step } from './processes.mjs';
 
-const PACKAGE = 'node_modules/@tensorflow/tfjs-node-gpu';
+const EXTRACT = fileURLToPath(new URL('./extract.py', import.meta.url));
 
-/** `cuda` where asked for or where an NVIDIA driver is found, else `cpu`. */
-export function accelerator(env = process.env) {
-  const asked = env.MMEDEXPERT_ACCELERATOR;
-  if (asked === 'cuda' || asked === 'cpu') return asked;
-  if (asked !== undefined && asked !== '')
-    throw new SetupError(`MMEDEXPERT_ACCELERATOR is ${JSON.stringify(asked)}: it is cpu or cuda`);
-  try {
-    execFileSync('nvidia-smi', ['-L'], { stdio: 'ignore' });
-    return 'cuda';
-  } catch {
-    return 'cpu';
-  }
+/** Folder of a pinned library in the cache: another pin is another folder. */
+export function libraryFolder(cache, kind, pin) {
+  const digest = createHash('sha256')
+    .update(JSON.stringify(pin.wheels.map(({ sha256 }) => sha256)))
+    .digest('hex')
+    .slice(0, 12);
+  return path.join(cache, 'tensorflow', `${pin.wheels[0].version}-${kind}-${digest}`);
 }
 
-/** Extracts what linking and running need; the rest of the wheel is Python. */
-const EXTRACT = `
-import sys, zipfile
-wheel, folder = sys.argv[1:3]
-wanted = ('tensorflow/libtensorflow_cc', 'tensorflow/libtensorflow_framework', 'tensorflow/include/tensorflow/',
-          'tensorflow/include/tsl/', 'tensorflow/include/xla/tsl/', 'nvidia/')
-with zipfile.ZipFile(wheel) as archive:
-    for name in archive.namelist():
-        if name.startswith(wanted):
-            archive.extract(name, folder)
-`;
-
+/** Downloads a wheel of the platform, whatever Python is installed here, and checks it against the pinned sha256. */
 async function downloadWheel({ name, version, sha256 }, platforms, folder) {
-  await run('python3', [
-    ...[
-      '-m',
-      'pip',
-      'download',
-      '--quiet',
-      '--disable-pip-version-check',
-      '--no-deps',
-      '--only-binary=:all:',
-    ],
-    ...['--python-version', '3.12', '--implementation', 'cp'],
+  const temporary = path.join(folder, 'pip');
+  const args = [
+    ...['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-cache-dir', '--no-deps'],
+    ...['--only-binary=:all:', '--python-version', '3.12', '--implementation', 'cp'],
     ...platforms.flatMap((platform) => ['--platform', platform]),
     ...['--dest', folder, `${name}==${version}`],
-  ]);
-  const stem = `${name.replaceAll('-', '_')}-${version}`;
+  ];
+  await run('mkdir', ['-p', temporary]);
+  await run('python3', args, { env: { ...process.env, TMPDIR: temporary } });
+  const stem = `${name.replaceAll('-', '_')}-${version}-`;
   const file = (await readdir(folder)).find((entry) => entry.startsWith(stem) && entry.endsWith('.whl'));
   if (file === undefined) throw new SetupError(`pip downloaded no wheel of ${name} ${version}`);
   const wheel = path.join(folder, file);
   const found = await sha256OfFile(wheel);
-  if (found !== sha256)
-    throw new SetupError(
-      `${file} has sha256 ${found}, not the pinned ${sha256}: it is not what was released`,
-    );
-  return wheel;
+  if (found === sha256) return wheel;
+  throw new SetupError(
+    `${file} has sha256 ${found}, not the pinned ${sha256}: what the package index gives is not what was released`,
+  );
 }
 
-/** What tells an intact library from a damaged one without reading a gigabyte: each file's size. */
-const inventory = async (folder, names) =>
-  Object.fromEntries(
-    await Promise.all(names.map(async (name) => [name, (await stat(path.join(folder, name))).size])),
+/** Bytes in a folder, as far as they can be seen while others write there. */
+async function bytesIn(folder) {
+  const names = await readdir(folder, { recursive: true }).catch(() => []);
+  const sizes = names
+    .filter((name) => !name.includes('include'))
+    .map((name) =>
+      stat(path.join(folder, name)).then(
+        (entry) => (entry.isFile() ? entry.size : 0),
+        () => 0,
+      ),
+    );
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+}
+
+/** Shared libraries under a folder: what programs load, and what has to be as it was made. */
+const librariesIn = async (folder) =>
+  (await readdir(folder, { recursive: true })).filter((name) =>
+    /\.(so|dylib)(\.|$)/.test(path.basename(name)),
   );
 
-async function isWhole(folder) {
-  try {
-    const { files } = JSON.parse(await readFile(path.join(folder, 'library.json'), 'utf8'));
-    const now = await inventory(folder, Object.keys(files));
-    return Object.keys(files).every((name) => files[name] === now[name]);
-  } catch {
-    return false;
-  }
-}
-
-/** The TensorFlow library of this platform in the cache, downloaded and checked where it is not there whole. */
-async function ensureLibrary(cache, pins, kind) {
-  const key = `${process.platform}-${os.arch()}-${kind}`;
-  const pin = pins.tensorflow[key];
-  if (!pin)
-    throw new SetupError(
-      `no TensorFlow library is pinned for ${key}: there are ${Object.keys(pins.tensorflow).join(', ')}`,
-    );
-  const digest = createHash('sha256').update(JSON.stringify(pin.wheels)).digest('hex').slice(0, 12);
-  const folder = path.join(cache, 'tensorflow', `${pin.wheels[0].version}-${kind}-${digest}`);
-  if (await isWhole(folder)) return { folder, digest };
-  await mkdir(path.dirname(folder), { recursive: true });
+async function make(cache, folder, kind, pin) {
+  const megabytes = Math.round(pin.wheels.reduce((sum, { bytes = 0 }) => sum + bytes, 0) / 1e6);
+  const size = megabytes > 0 ? ` … ${megabytes} MB` : '';
+  let at = '';
   await step(
-    `TensorFlow ${pin.wheels[0].version} library for ${kind} (some 270 MB for cpu, 3 GB for cuda)`,
+    `TensorFlow ${pin.wheels[0].version} library for ${kind}${size}`,
     () =>
-      makeFolder(folder, async (temporary) => {
-        await writeFile(path.join(temporary, 'extract.py'), EXTRACT);
+      makeFolder(cache, folder, async (temporary) => {
         for (const wheel of pin.wheels) {
           const downloads = path.join(temporary, 'wheels');
+          at = downloads;
           const file = await downloadWheel(wheel, pin.platforms, downloads);
-          await run('python3', [path.join(temporary, 'extract.py'), file, temporary]);
-          await run('rm', ['-rf', downloads]);
+          at = '';
+          await run('python3', [EXTRACT, file, temporary]);
+          await rm(downloads, { recursive: true });
         }
-        const names = (await readdir(path.join(temporary, 'tensorflow')))
-          .filter((name) => name.startsWith('libtensorflow'))
-          .map((name) => `tensorflow/${name}`);
-        const files = await inventory(temporary, names);
-        await writeFile(
-          path.join(temporary, 'library.json'),
-          JSON.stringify({ version: 1, wheels: pin.wheels, kind, files }, null, 2),
-        );
+        const library = pin.wheels[0].version;
+        await seal(temporary, await librariesIn(temporary), { kind, library, wheels: pin.wheels });
       }),
-  );
-  return { folder, digest };
-}
-
-/** Folder of Node's headers: beside the running Node, where npm is told, or where node-gyp keeps them. */
-async function nodeHeaders() {
-  const prefix = path.dirname(path.dirname(process.execPath));
-  const candidates = [
-    path.join(prefix, 'include/node'),
-    ...(process.env.npm_config_nodedir ? [path.join(process.env.npm_config_nodedir, 'include/node')] : []),
-    path.join(os.homedir(), '.cache/node-gyp', process.versions.node, 'include/node'),
-    path.join(os.homedir(), 'Library/Caches/node-gyp', process.versions.node, 'include/node'),
-    '/usr/include/node',
-    '/usr/local/include/node',
-  ];
-  for (const folder of candidates) if (await exists(path.join(folder, 'node_api.h'))) return folder;
-  throw new SetupError(
-    `Node's headers are in none of ${candidates.join(', ')}: install them with your Node (package libnode-dev, or the official archive), or run \`npx node-gyp install\``,
+    async () => (at === '' ? '' : `${Math.round((await bytesIn(at)) / 1e6)} MB there`),
   );
 }
 
-/** Compiles the binding of tfjs-node-gpu against the library, once for each pair, and puts it into the package. */
-export async function ensureTensorFlow(root, cache, pins) {
-  const kind = accelerator();
-  const { folder, digest } = await ensureLibrary(cache, pins, kind);
-  const source = path.join(root, PACKAGE, 'binding');
-  const names = (await readdir(source)).filter((name) => /\.(cc|h)$/.test(name)).toSorted();
-  const hash = createHash('sha256').update(digest).update(folder);
-  for (const name of names) hash.update(await readFile(path.join(source, name)));
-  const binding = path.join(cache, 'binding', hash.digest('hex').slice(0, 16), 'tfjs_binding.node');
-  if (!(await exists(binding))) {
-    await mkdir(path.dirname(binding), { recursive: true });
-    const library = path.join(folder, 'tensorflow');
-    const [cc, framework] =
-      process.platform === 'darwin'
-        ? ['-ltensorflow_cc.2', '-ltensorflow_framework.2']
-        : ['-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2'];
-    const headers = await nodeHeaders();
-    await step('TensorFlow binding (compiled from the package)', () =>
-      run('g++', [
-        ...['-O2', '-std=c++17', '-fPIC', '-shared', '-DNAPI_VERSION=8'],
-        ...(process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : []),
-        ...[`-I${headers}`, `-I${source}`, `-I${path.dirname(source)}`, `-I${library}/include`],
-        ...names.filter((name) => name.endsWith('.cc')).map((name) => path.join(source, name)),
-        ...['-o', `${binding}.part`, `-L${library}`, cc, framework, `-Wl,-rpath,${library}`],
-      ]),
-    );
-    await rename(`${binding}.part`, binding);
-  }
-  const target = path.join(root, PACKAGE, 'lib/napi-v8');
-  const record = JSON.stringify({ binding, library: path.basename(folder) });
-  const current = await readFile(path.join(target, 'library.json'), 'utf8').catch(() => '');
-  if (current === record && (await exists(path.join(target, 'tfjs_binding.node')))) return;
-  await mkdir(target, { recursive: true });
-  await copyFile(binding, path.join(target, 'tfjs_binding.node.part'));
-  await rename(path.join(target, 'tfjs_binding.node.part'), path.join(target, 'tfjs_binding.node'));
-  await writeFile(path.join(target, 'library.json'), record);
+/** Whether the library is in the cache, undamaged. */
+export const libraryIsThere = (cache, kind, pin, options) =>
+  isWhole(libraryFolder(cache, kind, pin), options);
+
+/** Brings the library into the cache; a damaged one is made anew. */
+export async function ensureLibrary(cache, kind, pin, options) {
+  if (!(await libraryIsThere(cache, kind, pin, options)))
+    await make(cache, libraryFolder(cache, kind, pin), kind, pin);
+}
+
+/** What the library is, without where it lies: it enters the action keys of what is computed with it. */
+export async function describeLibrary(cache, kind, pin) {
+  const { files = {}, library } = (await readSeal(libraryFolder(cache, kind, pin))) ?? {};
+  const digests = Object.entries(files).map(([name, { sha256 }]) => [name, sha256]);
+  return { version: 1, kind, tensorflow: library, files: Object.fromEntries(digests) };
 }

@@ -160,7 +160,7 @@ async function explain(
 const FIELDS = ['stage', 'specVersion', 'inputs', 'params', 'code', 'environment'] as const;
 
 /** Every field in which an action differs from an earlier one; the first such field names the reason. */
-export function reasonBetween(earlier: Digest, before: Action, after: Action): MissReason {
+function reasonBetween(earlier: Digest, before: Action, after: Action): MissReason {
   const changes = FIELDS.flatMap((field) => {
     const found = changesBetween(field, before[field], after[field]);
     return found.map((change) => ({ field, change }));

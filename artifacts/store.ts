@@ -26,7 +26,7 @@ export interface Description {
 }
 
 /** How far a put or fetch is; `sentBytes` counts only what had to cross the network. */
-export interface Transfer {
+interface Transfer {
   readonly doneBytes: number;
   readonly totalBytes: number;
   readonly sentBytes: number;
@@ -37,7 +37,7 @@ export interface TransferOptions extends CallOptions {
 }
 
 /** A published artifact and when it was published, by the server's clock. */
-export type Listed = ArtifactEntry & { readonly publishedAt: Date };
+type Listed = ArtifactEntry & { readonly publishedAt: Date };
 
 /** A content-addressed store of artifacts over one bucket. The format is described in `artifacts/README.md`. */
 export interface ArtifactStore {

@@ -17,7 +17,7 @@ import type { CallOptions, ObjectEntry, ObjectPort } from './object-port.ts';
 import { unseal } from './sealed.ts';
 import { throughWindow } from './window.ts';
 
-export interface Problem {
+interface Problem {
   readonly object: string;
   readonly problem: string;
 }

@@ -21,7 +21,6 @@ export const RunStep = z.strictObject({
   endedAt: z.iso.datetime().optional(),
   error: z.string().optional(),
 });
-export type RunStep = z.infer<typeof RunStep>;
 
 /** One run of the pipeline, kept in the store for good. */
 export const RunRecord = z.strictObject({

@@ -1,5 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import os from 'node:os';
@@ -7,17 +6,9 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectMinio, type MinioSettings } from '../../artifacts/minio-port.ts';
 import type { ObjectPort } from '../../artifacts/object-port.ts';
+import { findBinary } from '../../infra/servers/binaries.ts';
 
-const cache = process.env['MMEDEXPERT_CACHE'] ?? path.join(os.homedir(), '.cache', 'mmedexpert');
-
-/** The versitygw binary: named by the environment, set up by this project, or on PATH. */
-function findVersitygw(): string | undefined {
-  const named = [process.env['VERSITYGW'], path.join(cache, 'bin', 'versitygw')];
-  const found = named.find((file) => file !== undefined && existsSync(file));
-  return found ?? (spawnSync('versitygw', ['--version']).error ? undefined : 'versitygw');
-}
-
-const versitygw = findVersitygw();
+const versitygw = await findBinary('versitygw').catch(() => undefined);
 export const hasS3 = versitygw !== undefined;
 
 /** A real S3 server of one test file, over a folder whose objects a test can damage. */

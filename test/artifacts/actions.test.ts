@@ -19,6 +19,49 @@ import { counting, hasS3, type S3, startS3 } from './_s3.ts';
 
 const STEP = 'sft/AM';
 
+const action = (more: Partial<Action> = {}): Action => ({
+  version: 1,
+  stage: 'sft',
+  specVersion: 1,
+  inputs: { data: digestOf('data'), model: digestOf('model') },
+  params: { learningRate: 0.1, nested: { seed: 1 } },
+  code: { 'activities/sft/train.ts': digestOf('code'), 'node_modules/zod': '4.6.7 sha512-a' },
+  environment: { tensorflow: '2.18.0', threads: '1' },
+  ...more,
+});
+const outcome = (adapter: Reference, more: Partial<Outcome> = {}): Outcome => ({
+  outputs: { adapter },
+  summary: { loss: 0.5 },
+  startedAt: '2026-01-01T00:00:00.000Z',
+  endedAt: '2026-01-01T00:01:00.000Z',
+  attempt: 1,
+  host: 'here',
+  recorded: {},
+  ...more,
+});
+const run = (runId: string, more: Partial<RunRecord> = {}): RunRecord => ({
+  version: 1,
+  runId,
+  preset: 'demo',
+  configDigest: digestOf('config'),
+  config: { preset: 'demo' },
+  codeVersion: 'v',
+  status: 'running',
+  startedAt: '2026-01-01T00:00:00.000Z',
+  steps: [],
+  ...more,
+});
+const id = (n: number): string => `01J8Z3K6Q0RS5T7V9WXYZA${String(n).padStart(4, '0')}`;
+const step = (n: number) =>
+  ({
+    step: `s/${n}`,
+    stage: 'sft',
+    key: digestOf(n),
+    verdict: 'hit',
+    status: 'done',
+    outputs: {},
+  }) as const;
+
 describe.skipIf(!hasS3)('actions, runs and checkpoints (needs versitygw)', () => {
   let s3: S3;
   let store: ArtifactStore;
@@ -26,28 +69,8 @@ describe.skipIf(!hasS3)('actions, runs and checkpoints (needs versitygw)', () =>
   beforeEach(async () => void (store = await openStore(await s3.bucket())));
   afterAll(() => s3.stop());
 
-  const action = (more: Partial<Action> = {}): Action => ({
-    version: 1,
-    stage: 'sft',
-    specVersion: 1,
-    inputs: { data: digestOf('data'), model: digestOf('model') },
-    params: { learningRate: 0.1, nested: { seed: 1 } },
-    code: { 'activities/sft/train.ts': digestOf('code'), 'node_modules/zod': '4.6.7 sha512-a' },
-    environment: { tensorflow: '2.18.0', threads: '1' },
-    ...more,
-  });
   const publish = async (text: string): Promise<Reference> =>
     store.putFolder(await s3.folder({ 'adapter.bin': text }), { kind: 'adapter' });
-  const outcome = (adapter: Reference, more: Partial<Outcome> = {}): Outcome => ({
-    outputs: { adapter },
-    summary: { loss: 0.5 },
-    startedAt: '2026-01-01T00:00:00.000Z',
-    endedAt: '2026-01-01T00:01:00.000Z',
-    attempt: 1,
-    host: 'here',
-    recorded: {},
-    ...more,
-  });
   const fileOf = (key: string): string => s3.fileOf(store.port, key);
 
   it('misses as new, then unfinished, then hits with what was recorded', async () => {
@@ -277,20 +300,6 @@ describe.skipIf(!hasS3)('actions, runs and checkpoints (needs versitygw)', () =>
     expect(found?.state).toEqual(first);
   });
 
-  const run = (runId: string, more: Partial<RunRecord> = {}): RunRecord => ({
-    version: 1,
-    runId,
-    preset: 'demo',
-    configDigest: digestOf('config'),
-    config: { preset: 'demo' },
-    codeVersion: 'v',
-    status: 'running',
-    startedAt: '2026-01-01T00:00:00.000Z',
-    steps: [],
-    ...more,
-  });
-  const id = (n: number): string => `01J8Z3K6Q0RS5T7V9WXYZA${String(n).padStart(4, '0')}`;
-
   it('keeps runs, newest first, and finds them by a part of their id', async () => {
     for (const n of [3, 1, 2]) await createRun(store, run(id(n)));
     await expect(createRun(store, run(id(1)))).rejects.toThrow(PreconditionFailed);
@@ -304,15 +313,6 @@ describe.skipIf(!hasS3)('actions, runs and checkpoints (needs versitygw)', () =>
 
   it('loses none of 16 concurrent updates of a run', async () => {
     await createRun(store, run(id(1)));
-    const step = (n: number) =>
-      ({
-        step: `s/${n}`,
-        stage: 'sft',
-        key: digestOf(n),
-        verdict: 'hit',
-        status: 'done',
-        outputs: {},
-      }) as const;
     await Promise.all(
       Array.from({ length: 16 }, (_, n) =>
         updateRun(store, id(1), (r) => ({ ...r, steps: [...r.steps, step(n)] })),

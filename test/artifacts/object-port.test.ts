@@ -114,39 +114,42 @@ describe.skipIf(!hasS3)('an S3 bucket through the port (needs versitygw)', () =>
   });
 });
 
-describe('a server that misbehaves', () => {
-  const served = async (answer: (count: number) => number | 'hang' | 'cut') => {
-    let count = 0;
-    const server = createServer((request, response) => {
-      request.resume();
-      if (request.url?.startsWith('/bucket') && !request.url.includes('x')) return void response.end();
-      const what = answer(count++);
-      if (what === 'hang') return;
-      response.setHeader('content-length', 4);
-      response.setHeader('etag', '"e"');
-      response.statusCode = what === 'cut' ? 200 : what;
-      if (what === 'cut') {
-        response.write('12');
-        setTimeout(() => response.destroy(), 10);
-      } else response.end(request.method === 'HEAD' ? undefined : '1234');
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const port = await connectMinio({
-      endpoint,
-      accessKey: 'a',
-      secretKey: 'b',
-      bucket: 'bucket',
-      timeoutMs: 1500,
-      attemptMs: 200,
-    });
-    return {
-      port,
-      asked: () => count,
-      stop: () => (port.close(), server.closeAllConnections(), server.close()),
-    };
+const served = async (answer: (count: number) => number | 'hang' | 'cut') => {
+  let count = 0;
+  const server = createServer((request, response) => {
+    request.resume();
+    if (request.url?.startsWith('/bucket') && !request.url.includes('x')) {
+      response.end();
+      return;
+    }
+    const what = answer(count++);
+    if (what === 'hang') return;
+    response.setHeader('content-length', 4);
+    response.setHeader('etag', '"e"');
+    response.statusCode = what === 'cut' ? 200 : what;
+    if (what === 'cut') {
+      response.write('12');
+      setTimeout(() => response.destroy(), 10);
+    } else response.end(request.method === 'HEAD' ? undefined : '1234');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const port = await connectMinio({
+    endpoint,
+    accessKey: 'a',
+    secretKey: 'b',
+    bucket: 'bucket',
+    timeoutMs: 1500,
+    attemptMs: 200,
+  });
+  return {
+    port,
+    asked: () => count,
+    stop: () => (port.close(), server.closeAllConnections(), server.close()),
   };
+};
 
+describe('a server that misbehaves', () => {
   it('is asked again after a hang, a cut answer and a 503', async () => {
     const answers = ['hang', 'cut', 503, 200] as const;
     const { port, asked, stop } = await served((count) => answers[count] ?? 500);

@@ -42,12 +42,14 @@ describe.skipIf(!hasS3)('the source cache (needs versitygw)', () => {
 
   it('sees a file that was replaced, added, renamed or removed', async () => {
     const seen = new Set([(await put()).reference.digest]);
-    const file = (name: string): string => path.join(folder, name);
     const edits = [
-      async () => (await writeFile(file('new'), 'xxxx'), rename(file('new'), file('a.txt'))),
-      () => writeFile(file('d.txt'), 'dddd'),
-      () => rename(file('d.txt'), file('e.txt')),
-      () => unlink(file('b/c.txt')),
+      async () => (
+        await writeFile(path.join(folder, 'new'), 'xxxx'),
+        rename(path.join(folder, 'new'), path.join(folder, 'a.txt'))
+      ),
+      () => writeFile(path.join(folder, 'd.txt'), 'dddd'),
+      () => rename(path.join(folder, 'd.txt'), path.join(folder, 'e.txt')),
+      () => unlink(path.join(folder, 'b/c.txt')),
     ];
     for (const edit of edits) {
       await edit();

@@ -10,6 +10,7 @@ import { startRun } from '../runs/start.ts';
 import { ensureServers, stopServers } from '../servers/servers.ts';
 import { startWorkers, stopWorkers } from '../worker/supervisor.ts';
 import { nextSteps } from './next-steps.ts';
+import { showCase } from './show-case.ts';
 import { teacherAccess, TEACHER_KEY } from './teacher-access.ts';
 import { startTeacher } from './teacher.ts';
 
@@ -47,7 +48,10 @@ async function demo(options: DemoOptions): Promise<void> {
     say(`run ${runId}${joined ? ': going on where it was' : ''}`);
     const done = await finishRun(connection, runId, stopped.signal);
     if (options.json) process.stdout.write(`${JSON.stringify(done.document, null, 2)}\n`);
-    else process.stdout.write(`${done.text}\n${nextSteps(done.document, servers)}`);
+    else {
+      const shown = await showCase(connection.store, done.document);
+      process.stdout.write(`${shown}${done.text}\n${nextSteps(done.document, servers)}`);
+    }
     if (done.document.status !== 'done') process.exitCode = 1;
   } catch (error) {
     if (!stopped.signal.aborted) throw error;

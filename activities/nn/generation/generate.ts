@@ -6,6 +6,7 @@ import type { HostArray } from '../ops/dtype.ts';
 import type { Trace } from '../ops/trace.ts';
 import type { Program } from '../runtime/program.ts';
 import type { Session } from '../runtime/session.ts';
+import { longestFirst } from './batches.ts';
 import { addBatchEntries } from './entries.ts';
 import type { BatchEntries, BatchSizes } from './entries.ts';
 import { addGenerationWeights } from './weights.ts';
@@ -14,7 +15,7 @@ import { addGenerationWeights } from './weights.ts';
 export interface GenerationRequest {
   /** Keys the random numbers, so that a completion does not depend on the batch it is made in. */
   readonly id: string;
-  readonly tokens: readonly number[];
+  readonly tokens: ArrayLike<number>;
   readonly positions: Positions;
   /** Embeddings of its images, row-major, one row for each image token. */
   readonly imageEmbeds?: Float32Array;
@@ -60,12 +61,13 @@ const chunkTokens = 64;
 export interface Generator {
   /** Copies and merges the weights; due before the first batch and whenever the weights have changed. */
   prepare(session: Session): void;
-  /** `group` completions of each request, in order. */
+  /** `group` completions of each request, in order. Between batches `done` is told how many requests are completed. */
   generate(
     session: Session,
     requests: readonly GenerationRequest[],
     sampling: SamplingOptions,
-  ): Completion[][];
+    done?: (requests: number) => void | Promise<void>,
+  ): Promise<Completion[][]>;
 }
 
 export function addGenerator(program: Program, options: GeneratorOptions): Generator {
@@ -90,7 +92,7 @@ export function addGenerator(program: Program, options: GeneratorOptions): Gener
     prepare: (session) => {
       session.run(weights.prepareEntry);
     },
-    generate: (session, requests, sampling) => {
+    generate: async (session, requests, sampling, done) => {
       if (sampling.maxNewTokens > options.maxNewTokens)
         throw new GenerationLimit(
           `${sampling.maxNewTokens} new tokens asked for, the generator has room for ${options.maxNewTokens}`,
@@ -99,16 +101,17 @@ export function addGenerator(program: Program, options: GeneratorOptions): Gener
       const shapes = entries.filter((entry) => entry.mode === mode).map((entry) => entry.entries);
       if (shapes.length === 0)
         throw new GenerationLimit(`the generator was declared without the mode "${mode}"`);
-      const done: Completion[][] = requests.map(() => []);
-      const order = requests.map((_, i) => i).sort((a, b) => lengthOf(requests, b) - lengthOf(requests, a));
+      const completions: Completion[][] = requests.map(() => []);
+      const order = longestFirst(requests.map(({ tokens }) => tokens.length));
       while (order.length > 0) {
         const shape = smallestFitting(shapes, requests, order);
         const members = order.splice(0, shape.sizes.prompts);
         const batch = members.flatMap((i) => requests[i] ?? []);
-        const found = completeBatch(session, options.config, shape, chunk, batch, sampling);
-        for (const [at, i] of members.entries()) done[i] = found[at] ?? [];
+        const found = await completeBatch(session, options.config, shape, chunk, batch, sampling);
+        for (const [at, i] of members.entries()) completions[i] = found[at] ?? [];
+        await done?.(requests.length - order.length);
       }
-      return done;
+      return completions;
     },
   };
 }
@@ -139,14 +142,14 @@ function smallestFitting(
 }
 
 /** One batch, from its prompts to the last token that a row may have or needs. */
-function completeBatch(
+async function completeBatch(
   session: Session,
   config: ModelConfig,
   { sizes, prefill, decode }: BatchEntries,
   chunk: number,
   requests: readonly GenerationRequest[],
   { maxNewTokens, stopTokens, temperature, seed }: SamplingOptions,
-): Completion[][] {
+): Promise<Completion[][]> {
   const { prompts: P, group: G } = sizes;
   const R = P * G;
   const owner = (row: number): GenerationRequest | undefined => requests[Math.floor(row / G)];
@@ -193,6 +196,8 @@ function completeBatch(
       positions: Int32Array.from(rows, (_, i) => (owner(i)?.positions.next ?? 1) + at),
     };
     take(session.run(entry, { ...feeds, ...draw(step) }));
+    // A step blocks the thread; timers and heartbeats get their turn between two.
+    await new Promise((resolve) => setImmediate(resolve));
   }
   return requests.map((_, p) =>
     rows.slice(p * G, (p + 1) * G).map(({ tokens, logps, stopped }) => ({
@@ -231,8 +236,8 @@ function promptFeeds(
     if (row + imageRows(request, config.text) > M)
       throw new GenerationLimit(`more than ${M} image embeddings in a batch of ${requests.length} prompts`);
     embeds.set(request.imageEmbeds, row * D);
-    for (const [i, token] of request.tokens.entries())
-      if (token === config.imageTokenId) index[p * T + i] = P * T + row++;
+    for (let i = 0; i < length; i++)
+      if (request.tokens[i] === config.imageTokenId) index[p * T + i] = P * T + row++;
   }
   return M === 0 ? feeds : { ...feeds, index, embeds };
 }

@@ -77,54 +77,67 @@ describe.skipIf(!hasShared)('generation with the golden Qwen2-VL', () => {
   });
   afterAll(() => session?.dispose());
 
-  it('greedy tokens equal those of transformers until the end token, in mixed batches', () => {
-    const found = alone.generate(session, requests, sampling);
+  it('greedy tokens equal those of transformers until the end token, in mixed batches', async () => {
+    const found = await alone.generate(session, requests, sampling);
     for (const [i, { greedy_ids }] of golden.cases.entries()) {
       const end = greedy_ids.indexOf(golden.endToken);
       const count = end < 0 ? greedy_ids.length : end;
       expect(found[i]?.[0]?.tokens.slice(0, count)).toEqual(greedy_ids.slice(0, count));
       expect(found[i]?.[0]?.finishReason).toBe('length');
     }
-    expect(tokensOf(grouped.generate(session, requests, sampling)).filter((_, i) => i % 4 === 3)).toEqual(
-      tokensOf(found),
-    );
+    expect(
+      tokensOf(await grouped.generate(session, requests, sampling)).filter((_, i) => i % 4 === 3),
+    ).toEqual(tokensOf(found));
   });
 
-  it('ends a row with its stop token and a batch when all rows have ended', () => {
+  it('ends a row with its stop token and a batch when all rows have ended', async () => {
     const stop = golden.cases[0]?.greedy_ids[4] ?? -1;
-    const [[first] = []] = alone.generate(session, requests.slice(0, 1), { ...sampling, stopTokens: [stop] });
+    const [[first] = []] = await alone.generate(session, requests.slice(0, 1), {
+      ...sampling,
+      stopTokens: [stop],
+    });
     expect(first?.tokens).toEqual(golden.cases[0]?.greedy_ids.slice(0, 5));
     expect(first?.finishReason).toBe('stop');
   });
 
-  it('draws by seed, request and row of the group, whatever the batch', () => {
+  it('draws by seed, request and row of the group, whatever the batch', async () => {
     const drawn = { ...sampling, temperature: 1, seed: 5 };
-    const all = grouped.generate(session, requests, drawn);
-    expect(tokensOf(all)).toEqual(tokensOf(grouped.generate(session, requests, drawn)));
-    expect(tokensOf(all)).not.toEqual(tokensOf(grouped.generate(session, requests, { ...drawn, seed: 6 })));
+    const all = await grouped.generate(session, requests, drawn);
+    expect(tokensOf(all)).toEqual(tokensOf(await grouped.generate(session, requests, drawn)));
+    expect(tokensOf(all)).not.toEqual(
+      tokensOf(await grouped.generate(session, requests, { ...drawn, seed: 6 })),
+    );
     expect(new Set(tokensOf(all).map((tokens) => tokens.join())).size).toBe(12);
     const [, , last] = requests;
     if (last === undefined) throw new Error('no request');
-    expect(tokensOf(grouped.generate(session, [last], drawn))).toEqual(tokensOf(all).slice(8));
-    expect(tokensOf(alone.generate(session, [last], drawn))).toEqual(tokensOf(all).slice(8, 9));
+    expect(tokensOf(await grouped.generate(session, [last], drawn))).toEqual(tokensOf(all).slice(8));
+    expect(tokensOf(await alone.generate(session, [last], drawn))).toEqual(tokensOf(all).slice(8, 9));
   });
 
-  it('never draws a suppressed token', () => {
-    const found = grouped.generate(session, requests, { ...sampling, temperature: 50, maxNewTokens: 64 });
+  it('never draws a suppressed token', async () => {
+    const found = await grouped.generate(session, requests, {
+      ...sampling,
+      temperature: 50,
+      maxNewTokens: 64,
+    });
     const suppressed = tokensOf(found)
       .flat()
       .filter((token) => token >= 609);
     expect(suppressed).toEqual([]);
   });
 
-  it('reports the log-probabilities that a forward pass gives, across chunks of the cache', () => {
+  it('reports the log-probabilities that a forward pass gives, across chunks of the cache', async () => {
     const [request] = requests;
     if (request === undefined) throw new Error('no request');
     const T = request.tokens.length;
-    const found = grouped.generate(session, [request], { ...sampling, temperature: 0.8, maxNewTokens: 70 });
+    const found = await grouped.generate(session, [request], {
+      ...sampling,
+      temperature: 0.8,
+      maxNewTokens: 70,
+    });
     const V = golden.config.text.vocabSize;
     for (const { tokens, logps } of found[0] ?? []) {
-      const ids = Int32Array.from([...request.tokens, ...tokens]);
+      const ids = Int32Array.from([...Array.from(request.tokens), ...tokens]);
       const positions = Int32Array.from({ length: 3 * ids.length }, (_, i) => i % ids.length);
       const scores = session.run('score', { ids, positions })['logits'];
       const expected = tokens.map((token, i) => {
@@ -136,11 +149,11 @@ describe.skipIf(!hasShared)('generation with the golden Qwen2-VL', () => {
     }
   });
 
-  it('draws tokens as often as their probability says', () => {
+  it('draws tokens as often as their probability says', async () => {
     const [request] = requests;
     if (request === undefined) throw new Error('no request');
     const draws = Array.from({ length: 300 }, (_, i) => ({ ...request, id: `draw ${i}` }));
-    const found = grouped.generate(session, draws, { ...sampling, temperature: 3, maxNewTokens: 1 });
+    const found = await grouped.generate(session, draws, { ...sampling, temperature: 3, maxNewTokens: 1 });
     const drawn = found
       .flat()
       .flatMap(({ tokens, logps }) => tokens.map((token, i) => [token, Math.exp(logps[i] ?? 0)] as const));
@@ -150,23 +163,23 @@ describe.skipIf(!hasShared)('generation with the golden Qwen2-VL', () => {
     expect(Math.abs(share - p)).toBeLessThan(4 * Math.sqrt((p * (1 - p)) / drawn.length));
   });
 
-  it('frees every tensor', () => {
+  it('frees every tensor', async () => {
     const binding = (loadTensorFlow().backend() as unknown as { binding: { getNumOfTensors(): number } })
       .binding;
-    alone.generate(session, requests, sampling);
+    await alone.generate(session, requests, sampling);
     const before = binding.getNumOfTensors();
-    for (let i = 0; i < 9; i++) alone.generate(session, requests, sampling);
+    for (let i = 0; i < 9; i++) await alone.generate(session, requests, sampling);
     expect(binding.getNumOfTensors()).toBe(before);
   });
 
-  it('refuses what it has no room for', () => {
+  it('refuses what it has no room for', async () => {
     const [request] = requests;
     if (request === undefined) throw new Error('no request');
     const long = { ...request, tokens: Array.from({ length: 81 }, () => 1) };
-    expect(() => alone.generate(session, [long], sampling)).toThrow(
+    await expect(alone.generate(session, [long], sampling)).rejects.toThrow(
       'a prompt of 81 tokens, the generator has room for 80',
     );
-    expect(() => alone.generate(session, [request], { ...sampling, maxNewTokens: 71 })).toThrow(
+    await expect(alone.generate(session, [request], { ...sampling, maxNewTokens: 71 })).rejects.toThrow(
       'room for 70',
     );
   });

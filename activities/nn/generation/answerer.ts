@@ -1,0 +1,100 @@
+import type { Adapter } from '../checkpoint/adapter.ts';
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import { fillModel, modelVariables } from '../models/model-variables.ts';
+import type { Grid } from '../models/position-ids.ts';
+import { embeddingsOf } from '../models/position-ids.ts';
+import type { Trace } from '../ops/trace.ts';
+import type { Parameters } from '../linear.ts';
+import { Program } from '../runtime/program.ts';
+import { addVisionEntries, createEmbedder, joinEmbeds } from '../training/image-embeds.ts';
+import type { LoadImage } from '../training/image-embeds.ts';
+import { planBatches } from './batches.ts';
+import { addGenerator } from './generate.ts';
+import type { Completion, SamplingOptions } from './generate.ts';
+import type { Prompt } from './prompt.ts';
+
+/** A prompt with the images it shows, by name. */
+export interface ImagedPrompt extends Prompt {
+  /** Keys the random numbers of its completions. */
+  readonly id: string;
+  readonly images: readonly string[];
+  /** Grids of its images in order. */
+  readonly grids: readonly Grid[];
+}
+
+export interface AnswererOptions {
+  readonly checkpoint: Checkpoint;
+  readonly adapter: Adapter | undefined;
+  /** Everything that will be asked: graphs are built for these sizes. */
+  readonly prompts: readonly ImagedPrompt[];
+  readonly loadImage: LoadImage;
+  readonly suppressed: readonly number[];
+  readonly maxNewTokens: number;
+  readonly sampled: boolean;
+  /** Completions of each prompt. */
+  readonly group?: number;
+  /** Rows that are decoded together. */
+  readonly rows?: number;
+  readonly threads?: number;
+}
+
+/** A loaded model that completes the prompts it was opened for. */
+export interface Answerer extends Disposable {
+  /** Completions of each prompt, `group` each, in order. `done` counts prompts as batches of them are completed. */
+  answer(
+    sampling: SamplingOptions,
+    done?: (prompts: number) => void | Promise<void>,
+  ): Promise<Completion[][]>;
+}
+
+/** Rows of a batch beyond which a step takes proportionally longer on few cores. */
+const defaultRows = 64;
+
+export async function openAnswerer(options: AnswererOptions): Promise<Answerer> {
+  const { checkpoint, adapter, prompts, group = 1 } = options;
+  const { config } = checkpoint;
+  const program = new Program();
+  const source = (t: Trace): Parameters => modelVariables(t, config, adapter);
+  const sizes = prompts.map(({ tokens, grids }) => ({
+    tokens: tokens.length,
+    imageEmbeddings: grids.reduce((sum, grid) => sum + embeddingsOf(grid, config.vision.mergeSize), 0),
+  }));
+  const batches = planBatches(sizes, { rows: options.rows ?? defaultRows, group, lengths: 4 });
+  const generator = addGenerator(program, {
+    name: 'answer',
+    config,
+    source,
+    batches,
+    maxNewTokens: options.maxNewTokens,
+    modes: [options.sampled ? 'sample' : 'greedy'],
+    suppressed: options.suppressed,
+  });
+  addVisionEntries(
+    program,
+    config,
+    source,
+    prompts.flatMap(({ grids }) => grids),
+  );
+  const session = await program.load(options.threads === undefined ? {} : { threads: options.threads });
+  try {
+    await fillModel(session, checkpoint, adapter);
+    generator.prepare(session);
+  } catch (error) {
+    session.dispose();
+    throw error;
+  }
+  const embedder = createEmbedder(session, options.loadImage);
+  return {
+    async answer(sampling, done) {
+      const requests = await Promise.all(
+        prompts.map(async ({ id, tokens, positions, images }, i) => {
+          const numbers = (sizes[i]?.imageEmbeddings ?? 0) * config.text.hiddenSize;
+          if (numbers === 0) return { id, tokens, positions };
+          return { id, tokens, positions, imageEmbeds: await joinEmbeds(embedder, images, numbers) };
+        }),
+      );
+      return generator.generate(session, requests, sampling, done);
+    },
+    [Symbol.dispose]: () => session.dispose(),
+  };
+}

@@ -1,9 +1,11 @@
 /** A trainable LoRA adapter on the language model's linear layers, as one flat vector. */
+import { scaleOf } from '../checkpoint/adapter.ts';
+import type { Adapter, LoraWeights } from '../checkpoint/adapter.ts';
 import type { LoraPair } from '../lora.ts';
 import type { ModelConfig } from '../models/config.ts';
 import { textLinears } from '../models/parameters.ts';
 import type { Value } from '../ops/node.ts';
-import { flatLayout } from './flat-layout.ts';
+import { flatLayout, flatten, unflatten } from './flat-layout.ts';
 import type { FlatLayout } from './flat-layout.ts';
 
 const nameOf = (module: string, part: 'A' | 'B'): string => `${module}.lora_${part}.weight`;
@@ -29,3 +31,49 @@ export const adapterPairs = (
       { a: tensors[nameOf(module, 'A')] as Value, b: tensors[nameOf(module, 'B')] as Value, scale },
     ]),
   );
+
+/** An adapter to start from is of another rank or scale than the training asks for. */
+export class StartMismatch extends Error {
+  override readonly name = 'StartMismatch';
+}
+
+/** The values of an adapter in the layout; it must have every layer, the rank of the layout and the scale of the training. */
+export const startingValues = (adapter: Adapter, layout: FlatLayout, scale: number): Float32Array => {
+  const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+  for (const [module, weights] of adapter.modules) {
+    if (scaleOf(weights, adapter.settings) !== scale)
+      throw new StartMismatch(
+        `${adapter.path}: scale of ${module} is ${scaleOf(weights, adapter.settings)}, this training has ${scale}: give its rank and alpha`,
+      );
+    tensors.set(nameOf(module, 'A'), { shape: [weights.rank, weights.inputs], data: weights.a });
+    tensors.set(nameOf(module, 'B'), { shape: [weights.outputs, weights.rank], data: weights.b });
+  }
+  return flatten(layout, tensors);
+};
+
+/** A trained adapter in the form it is written in, layers in the model's order. */
+export const trainedAdapter = (
+  config: ModelConfig,
+  layout: FlatLayout,
+  values: Float32Array,
+  settings: { readonly rank: number; readonly alpha: number; readonly trainedOn: string },
+): Omit<Adapter, 'path'> => {
+  const { rank, alpha, trainedOn } = settings;
+  const tensors = unflatten(layout, values);
+  const modules = textLinears(config.text).map(({ module, inputs, outputs }): [string, LoraWeights] => [
+    module,
+    {
+      rank,
+      alpha,
+      inputs,
+      outputs,
+      a: tensors.get(nameOf(module, 'A'))?.data ?? new Float32Array(),
+      b: tensors.get(nameOf(module, 'B'))?.data ?? new Float32Array(),
+    },
+  ]);
+  return {
+    settings: { rank, alpha, rankStabilised: false, dropout: 0, baseModel: null },
+    modules: new Map(modules),
+    trainedOn,
+  };
+};

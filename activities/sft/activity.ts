@@ -1,0 +1,121 @@
+import path from 'node:path';
+import { SftRow } from '../../schemas/message.ts';
+import { SftParams } from '../../schemas/sft-params.ts';
+import { writeAdapter } from '../nn/checkpoint/adapter.ts';
+import type { Grid } from '../nn/models/position-ids.ts';
+import { nodeFolder } from '../nn/runtime/files.ts';
+import { withTrainingModel } from '../nn/runtime/training-model.ts';
+import { adapterLayout, trainedAdapter } from '../nn/training/adapter.ts';
+import { encodeRow, withinLength } from '../nn/training/chat-rows.ts';
+import { CHECKPOINT_SECONDS } from '../nn/training/loop.ts';
+import type { LoopSettings } from '../nn/training/loop.ts';
+import { readTrainingState, writeTrainingState } from '../nn/training/state.ts';
+import { readRows, writeJsonl } from '../shell/jsonl.ts';
+import { defineStage } from '../stage.ts';
+import type { StageIo, StageSummary } from '../stage.ts';
+import { sftSteps, trainSft } from './train.ts';
+import type { SftJob } from './train.ts';
+
+/** Folders and files of a supervised training. */
+export interface SftFiles {
+  readonly model: string;
+  /** A JSONL file of rows; image paths are relative to it. */
+  readonly data: string;
+  /** Adapter to start from. */
+  readonly adapter: string | undefined;
+  /** Where the adapter and metrics.jsonl are written. */
+  readonly out: string;
+}
+
+/** Trains an adapter from files to files; the stage and the command line share it. */
+export const runSft = (
+  files: SftFiles,
+  params: SftParams,
+  io: Pick<StageIo, 'resume' | 'checkpoint' | 'progress' | 'log' | 'signal'>,
+  settings: LoopSettings = { checkpointSeconds: CHECKPOINT_SECONDS },
+): Promise<StageSummary> =>
+  withTrainingModel(files.model, async (model) => {
+    const { config } = model.checkpoint;
+    const loadImage = model.loadImage(path.dirname(files.data));
+    const grids = new Map<string, Grid>();
+    const rows = [];
+    for (const [i, row] of (await readRows(files.data, SftRow)).entries()) {
+      for (const image of row.images) if (!grids.has(image)) grids.set(image, (await loadImage(image)).grid);
+      const own = row.images.map((image) => grids.get(image) as Grid);
+      rows.push(encodeRow(model.processor, config, row, row.id ?? `${i + 1}`, own));
+    }
+    const kept = withinLength(rows, params.maxTokens, params.overlong);
+    if (kept.dropped.length > 0) io.log(`dropped ${kept.dropped.length} rows for their length`);
+
+    const layout = adapterLayout(config, params.rank);
+    const scale = params.alpha / params.rank;
+    const job: SftJob = {
+      config,
+      dtype: 'float32',
+      params,
+      rows: kept.rows,
+      grids: [...grids.values()],
+      loadImage,
+      start: files.adapter === undefined ? undefined : await model.readAdapter(files.adapter, layout, scale),
+      resume: undefined,
+      fillBase: (session) => model.fillBase(session),
+    };
+    const totalSteps = sftSteps(job);
+    const resume =
+      io.resume === undefined
+        ? undefined
+        : await readTrainingState(nodeFolder(io.resume), { job: 'sft', totalSteps, layout });
+    const { values, history, summary } = await trainSft(
+      { ...job, resume },
+      {
+        signal: io.signal,
+        progress: (done, figures) =>
+          io.progress({ done, total: totalSteps, unit: 'steps', figures: { ...figures } }),
+        checkpoint: (step, state) =>
+          io.checkpoint(step, (folder) => writeTrainingState(nodeFolder(folder), state)),
+      },
+      settings,
+    );
+    const { rank, alpha } = params;
+    const trained = { rank, alpha, trainedOn: model.digest };
+    await writeAdapter(nodeFolder(files.out), trainedAdapter(config, layout, values, trained));
+    await writeJsonl(path.join(files.out, 'metrics.jsonl'), history);
+    return {
+      steps: totalSteps,
+      rows: kept.rows.length,
+      droppedRows: kept.dropped.length,
+      firstLoss: history[0]?.loss ?? null,
+      lastLoss: history.at(-1)?.loss ?? null,
+      tokens: summary.tokens,
+      seconds: summary.seconds,
+      tokensPerSecond: summary.tokens / summary.seconds,
+      paddingWaste: summary.paddingWaste,
+      shapes: summary.shapes,
+    };
+  });
+
+/** One LoRA expert by supervised fine-tuning (section 3.2). */
+export const sftStage = defineStage({
+  name: 'sft',
+  specVersion: 1,
+  params: SftParams,
+  outputs: { adapter: 'adapter' },
+  determinism: 'bitwise',
+  resources: 'gpu',
+  code: [
+    'activities/sft/train.ts',
+    'activities/nn/training/chat-rows.ts',
+    'activities/nn/runtime/training-model.ts',
+  ],
+  run: (params, io) =>
+    runSft(
+      {
+        model: io.inputs['model']!,
+        data: path.join(io.inputs['data']!, 'train.jsonl'),
+        adapter: io.inputs['adapter'],
+        out: io.outputs['adapter']!,
+      },
+      params,
+      io,
+    ),
+});

@@ -6,6 +6,7 @@ import type { Paradigm } from '../../schemas/paradigm.ts';
 import type { Bank } from './bank.ts';
 import { LETTERS } from './case-text.ts';
 import { PROBABILITY_BANDS, type Evidence } from './posterior.ts';
+import { SCORE_WORDS } from './traces.ts';
 import { reasonByBank, type OptionReasoning, type Reasoning } from './reasoning.ts';
 
 const bandOf = (word: string | undefined): number => PROBABILITY_BANDS.findIndex((band) => band === word);
@@ -48,9 +49,8 @@ const checks: Record<Paradigm, Check> = {
     const [said = [], score = []] = parts;
     const wrong = wrongEvidence(said, option);
     if (wrong !== undefined) return wrong;
-    return score.join(' ') === String(option.score)
-      ? undefined
-      : `score ${score.join(' ')}, by the bank ${option.score}`;
+    const right = SCORE_WORDS[option.score];
+    return score.join(' ') === right ? undefined : `score ${score.join(' ')}, by the bank ${right}`;
   },
   intuitive(words, option, concluded) {
     const [strongest, verdict, ...more] = words;

@@ -32,8 +32,8 @@ const DRAWINGS = 0.12;
 const ANCHORED = 0.58;
 /** Share of cases with a drawing. */
 const IMAGES = 0.25;
-/** Drawings in one row. */
-const DRAWINGS_A_ROW = 3;
+/** Drawings in a row of drawings; no other row has more. */
+export const MOST_IMAGES = 3;
 
 /** Words of the corpus's prompts beside those of cases and traces. */
 export const CORPUS_WORDS = ['card', 'image'] as const;
@@ -65,7 +65,7 @@ function card(bank: Bank, draws: Draws): CorpusRow {
 }
 
 function drawings(bank: Bank, seed: number, index: number, draws: Draws): CorpusRow {
-  const signs = Array.from({ length: DRAWINGS_A_ROW }, () => draws.pick(bank.signs));
+  const signs = Array.from({ length: MOST_IMAGES }, () => draws.pick(bank.signs));
   return {
     kind: 'drawings',
     messages: signs.flatMap((sign): Message[] => [

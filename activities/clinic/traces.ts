@@ -1,7 +1,7 @@
 /**
  * Reasoning worded under a paradigm, a line an option, then the conclusion:
  *
- *   differential   `A croup fits stridor barking score 2`
+ *   differential   `A croup fits stridor barking score two`
  *   intuitive      `A croup stridor yes`
  *   analytical     `A croup from stridor barking not rash`
  *   bayesian       `A croup prior high see stridor barking posterior sure`
@@ -15,13 +15,17 @@ import { LETTERS } from './case-text.ts';
 import { PROBABILITY_BANDS } from './posterior.ts';
 import type { OptionReasoning, Reasoning } from './reasoning.ts';
 
-/** Words of traces beside those of the bank; digits are tokens anyway. */
+/** Scores of a differential, in words: each is one token. */
+export const SCORE_WORDS = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven'] as const;
+
+/** Words of traces beside those of the bank. */
 export const TRACE_WORDS = [
   ...['shows', 'fits', 'score', 'nothing', 'yes', 'no', 'from', 'not', 'prior', 'see', 'posterior', 'so'],
   ...PROBABILITY_BANDS,
+  ...SCORE_WORDS,
 ] as const;
 
-type Words = readonly (string | number)[];
+type Words = readonly string[];
 
 const lines: Record<Paradigm, (option: OptionReasoning, concluded: boolean) => Words> = {
   differential: ({ fits, sign, score }) => [
@@ -29,7 +33,7 @@ const lines: Record<Paradigm, (option: OptionReasoning, concluded: boolean) => W
     ...fits,
     ...(sign === null ? [] : [sign]),
     'score',
-    score,
+    SCORE_WORDS[score] ?? String(score),
   ],
   intuitive: ({ strongest }, concluded) => [strongest ?? 'nothing', concluded ? 'yes' : 'no'],
   analytical: ({ fits, rest, sign }) => [

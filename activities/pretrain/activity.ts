@@ -1,0 +1,90 @@
+import path from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { readBank } from '../clinic/bank.ts';
+import { writeJson } from '../nn/checkpoint/files.ts';
+import { openProcessor } from '../nn/checkpoint/processor.ts';
+import { writeSafetensors } from '../nn/checkpoint/safetensors-file.ts';
+import { parseModelConfig } from '../nn/models/config.ts';
+import { nodeFolder } from '../nn/runtime/files.ts';
+import { readTrainingState, writeTrainingState } from '../nn/training/state.ts';
+import { writeJsonl } from '../shell/jsonl.ts';
+import { defineStage } from '../stage.ts';
+import { baseFiles, PretrainParams } from './base-files.ts';
+import { pretrainLayout } from './layout.ts';
+import { corpusRows, IMAGES_PER_ROW, LONGEST_ROW } from './rows.ts';
+import { trainFromScratch } from './train.ts';
+
+/** β of the prototype: a shorter memory of squared gradients suits a thousand steps. */
+const BETAS = [0.9, 0.98] as const;
+
+/** Makes the demo's base: a small Qwen2-VL, trained from random weights on the clinic's corpus. */
+export const pretrainStage = defineStage({
+  name: 'pretrain',
+  specVersion: 1,
+  params: PretrainParams,
+  outputs: { model: 'checkpoint' },
+  determinism: 'bitwise',
+  resources: 'gpu',
+  code: ['activities/pretrain/train.ts', 'activities/pretrain/rows.ts', 'activities/pretrain/base-files.ts'],
+  async run(params, io) {
+    const bank = readBank(JSON.parse(await readFile(path.join(io.inputs['source']!, 'bank.json'), 'utf8')));
+    const out = nodeFolder(io.outputs['model']!);
+    const files = baseFiles(bank, params);
+    for (const [name, json] of Object.entries(files)) await writeJson(out, name, json);
+    const config = parseModelConfig(files['config.json']);
+    const processor = await openProcessor(out);
+    const side = Math.round(Math.sqrt(params.maxPixels) / params.vision.patchSize);
+
+    const resume =
+      io.resume &&
+      (await readTrainingState(nodeFolder(io.resume), {
+        job: 'pretrain',
+        totalSteps: params.steps,
+        layout: pretrainLayout(config).flat,
+      }));
+    const { tensors, history, summary } = await trainFromScratch(
+      {
+        config,
+        seed: params.seed,
+        steps: params.steps,
+        optimizer: {
+          learningRate: params.learningRate,
+          schedule: 'linear',
+          warmupSteps: params.warmupSteps,
+          weightDecay: params.weightDecay,
+          betas: BETAS,
+          adamEpsilon: 1e-8,
+          maxGradNorm: params.maxGradNorm,
+        },
+        rows: corpusRows(bank, { ...processor, config }, params.seed, params.batchSize),
+        grid: { t: 1, h: side, w: side },
+        imagesPerRow: IMAGES_PER_ROW,
+        maxTokens: LONGEST_ROW,
+        lossNormalisation: 'token',
+      },
+      {
+        signal: io.signal,
+        progress: (done, figures) =>
+          io.progress({ done, total: params.steps, unit: 'steps', figures: { ...figures } }),
+        checkpoint: (step, state) =>
+          io.checkpoint(step, (folder) => writeTrainingState(nodeFolder(folder), state())),
+      },
+      resume || undefined,
+    );
+    const weights = new Map(
+      [...tensors].map(([name, { shape, data }]) => [name, { dtype: 'F32' as const, shape, data }]),
+    );
+    await writeSafetensors(out, 'model.safetensors', weights, { format: 'pt' });
+    await writeJsonl(path.join(io.outputs['model']!, 'metrics.jsonl'), history);
+    const parameters = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
+    return {
+      parameters,
+      steps: params.steps,
+      firstLoss: history[0]?.loss ?? null,
+      lastLoss: history.at(-1)?.loss ?? null,
+      tokens: summary.tokens,
+      seconds: summary.seconds,
+      tokensPerSecond: summary.tokens / summary.seconds,
+    };
+  },
+});

@@ -51,14 +51,11 @@ async function compile(root, cache, folder, library) {
   await step('TensorFlow binding (compiled)', () =>
     makeFolder(cache, folder, async (temporary) => {
       const program = path.join(temporary, NAME);
-      await run(compiler(), [
-        ...FLAGS,
-        ...[headers, source.folder, path.dirname(source.folder), path.join(tensorflow, 'include')].map(
-          (at) => `-I${at}`,
-        ),
-        ...source.files.filter((file) => file.endsWith('.cc')),
-        ...['-o', program, `-L${tensorflow}`, ...LINK, `-Wl,-rpath,${tensorflow}`],
-      ]);
+      const include = [headers, source.folder, path.dirname(source.folder), path.join(tensorflow, 'include')];
+      const code = source.files.filter((file) => file.endsWith('.cc'));
+      const args = [...FLAGS, ...include.map((at) => `-I${at}`), ...code, '-o', program];
+      args.push(`-L${tensorflow}`, ...LINK, `-Wl,-rpath,${tensorflow}`);
+      await run(compiler(), args);
       // A library that cannot be loaded is found out here, not in the middle of a run.
       await run(process.execPath, ['-e', `require(${JSON.stringify(program)})`], {
         env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' },

@@ -49,6 +49,9 @@ async function together(works) {
   if (failed) throw failed;
 }
 
+const tellOfHolder = (holder) =>
+  process.stderr.write(`setup: waiting for another set-up (process ${holder}) …\n`);
+
 /** Installs and builds what is missing; where nothing is, it ends within a few milliseconds and says nothing. */
 export async function setUp(root, options = {}) {
   const cache = cacheFolder();
@@ -58,7 +61,6 @@ export async function setUp(root, options = {}) {
   if (missing.length > 0)
     throw new SetupError(`this machine lacks what set-up needs\n  ${missing.join('\n  ')}`);
   await ensurePackages(root, cache);
-  const tell = (holder) => process.stderr.write(`setup: waiting for another set-up (process ${holder}) …\n`);
   await locked(
     path.join(cache, 'locks', 'native'),
     async () => {
@@ -72,6 +74,6 @@ export async function setUp(root, options = {}) {
       ]);
       await rm(scratchOf(cache), { recursive: true, force: true });
     },
-    tell,
+    tellOfHolder,
   );
 }

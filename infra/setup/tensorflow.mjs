@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isWhole, makeFolder, readSeal, seal, sha256OfFile } from './cache.mjs';
@@ -19,13 +19,15 @@ export function libraryFolder(cache, kind, pin) {
 /** Downloads a wheel of the platform, whatever Python is installed here, and checks it against the pinned sha256. */
 async function downloadWheel({ name, version, sha256 }, platforms, folder) {
   const temporary = path.join(folder, 'pip');
-  const args = [
-    ...['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-cache-dir', '--no-deps'],
-    ...['--only-binary=:all:', '--python-version', '3.12', '--implementation', 'cp'],
+  const args = ['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-cache-dir'];
+  args.push('--no-deps', '--only-binary=:all:', '--python-version', '3.12', '--implementation', 'cp');
+  args.push(
     ...platforms.flatMap((platform) => ['--platform', platform]),
-    ...['--dest', folder, `${name}==${version}`],
-  ];
-  await run('mkdir', ['-p', temporary]);
+    '--dest',
+    folder,
+    `${name}==${version}`,
+  );
+  await mkdir(temporary, { recursive: true });
   await run('python3', args, { env: { ...process.env, TMPDIR: temporary } });
   const stem = `${name.replaceAll('-', '_')}-${version}-`;
   const file = (await readdir(folder)).find((entry) => entry.startsWith(stem) && entry.endsWith('.whl'));

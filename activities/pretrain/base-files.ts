@@ -1,12 +1,13 @@
 /** The files of the demo's base beside its weights, as Hugging Face lays a Qwen2-VL out. */
+import { z } from 'zod';
 import { PretrainedBase } from '../../schemas/config/base.ts';
-import type { z } from 'zod';
 import type { Bank } from '../clinic/bank.ts';
 import { buildTokenizer } from '../clinic/tokenizer.ts';
 import { vocabularyOf } from '../clinic/vocabulary.ts';
 
-/** Parameters of `pretrain`: sizes of the model and of its training. */
-export const PretrainParams = PretrainedBase.omit({ kind: true, path: true });
+const { kind: _kind, path: _path, ...fields } = PretrainedBase.shape;
+/** Parameters of `pretrain`: sizes of the model and of its training. Whether they fit each other, the config checks. */
+export const PretrainParams = z.strictObject(fields);
 export type PretrainParams = z.infer<typeof PretrainParams>;
 
 /** Normalisation of CLIP, which Qwen2-VL keeps. */

@@ -58,13 +58,13 @@ export const openSafetensors = async (folder: ReadFolder, name: string): Promise
 
 /**
  * Writes a file whose tensors are produced one at a time, in the order of their bytes, so that only one of them is
- * in memory. Floating tensors are rounded to the type that their spec names.
+ * in memory. `produce` gives a tensor's bytes in the type and shape that its spec names.
  */
 export const streamSafetensors = async (
   folder: WriteFolder,
   name: string,
   specs: readonly TensorSpec[],
-  produce: (spec: TensorSpec) => Promise<TensorData> | TensorData,
+  produce: (spec: TensorSpec) => Promise<Uint8Array> | Uint8Array,
   metadata?: Readonly<Record<string, string>>,
 ): Promise<void> => {
   const { bytes, order } = encodeHeader(name, specs, metadata);
@@ -72,7 +72,7 @@ export const streamSafetensors = async (
   try {
     await file.write(bytes);
     for (const spec of order) {
-      const data = encode(spec.dtype, await produce(spec));
+      const data = await produce(spec);
       if (data.byteLength !== elementsOf(spec.shape) * bytesOf(spec.dtype))
         throw new SafetensorsError(
           file.path,
@@ -92,7 +92,7 @@ export interface Tensor {
   readonly data: TensorData;
 }
 
-/** Writes a file of tensors that are all in memory. */
+/** Writes a file of tensors that are all in memory; floating ones are rounded to the type that they name. */
 export const writeSafetensors = (
   folder: WriteFolder,
   name: string,
@@ -100,5 +100,11 @@ export const writeSafetensors = (
   metadata?: Readonly<Record<string, string>>,
 ): Promise<void> => {
   const specs = [...tensors].map(([tensor, { dtype, shape }]) => ({ name: tensor, dtype, shape }));
-  return streamSafetensors(folder, name, specs, (spec) => tensors.get(spec.name)!.data, metadata);
+  return streamSafetensors(
+    folder,
+    name,
+    specs,
+    (spec) => encode(spec.dtype, tensors.get(spec.name)!.data),
+    metadata,
+  );
 };

@@ -1,5 +1,5 @@
 /** Writing a Hugging Face model folder, tensor by tensor, in shards of a given size. */
-import { bytesOf, elementsOf, type Dtype, type TensorData } from './dtype.ts';
+import { bytesOf, elementsOf, type Dtype } from './dtype.ts';
 import { INDEX_FILE, SINGLE_FILE } from './checkpoint.ts';
 import { readJson, writeJson, writeText, type ReadFolder, type WriteFolder } from './files.ts';
 import { streamSafetensors } from './safetensors-file.ts';
@@ -56,7 +56,7 @@ const five = (n: number): string => String(n).padStart(5, '0');
 export const writeWeights = async (
   folder: WriteFolder,
   specs: readonly TensorSpec[],
-  produce: (spec: TensorSpec) => Promise<TensorData> | TensorData,
+  produce: (spec: TensorSpec) => Promise<Uint8Array> | Uint8Array,
   shardBytes: number,
 ): Promise<void> => {
   const shards = cutShards(specs, shardBytes);

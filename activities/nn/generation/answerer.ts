@@ -10,7 +10,7 @@ import { addVisionEntries, createEmbedder, joinEmbeds } from '../training/image-
 import type { LoadImage } from '../training/image-embeds.ts';
 import { planBatches } from './batches.ts';
 import { addGenerator } from './generate.ts';
-import type { Completion, SamplingOptions } from './generate.ts';
+import type { BatchLedger, Completion, SamplingOptions } from './generate.ts';
 import type { Prompt } from './prompt.ts';
 
 /** A prompt with the images it shows, by name. */
@@ -40,11 +40,8 @@ export interface AnswererOptions {
 
 /** A loaded model that completes the prompts it was opened for. */
 export interface Answerer extends Disposable {
-  /** Completions of each prompt, `group` each, in order. `done` counts prompts as batches of them are completed. */
-  answer(
-    sampling: SamplingOptions,
-    done?: (prompts: number) => void | Promise<void>,
-  ): Promise<Completion[][]>;
+  /** Completions of each prompt, `group` each, in order. Requests of the ledger are places of prompts. */
+  answer(sampling: SamplingOptions, ledger?: BatchLedger): Promise<Completion[][]>;
 }
 
 /** Rows of a batch beyond which a step takes proportionally longer on few cores. */
@@ -85,7 +82,7 @@ export async function openAnswerer(options: AnswererOptions): Promise<Answerer> 
   }
   const embedder = createEmbedder(session, options.loadImage);
   return {
-    async answer(sampling, done) {
+    async answer(sampling, ledger) {
       const requests = await Promise.all(
         prompts.map(async ({ id, tokens, positions, images }, i) => {
           const numbers = (sizes[i]?.imageEmbeddings ?? 0) * config.text.hiddenSize;
@@ -93,7 +90,7 @@ export async function openAnswerer(options: AnswererOptions): Promise<Answerer> 
           return { id, tokens, positions, imageEmbeds: await joinEmbeds(embedder, images, numbers) };
         }),
       );
-      return generator.generate(session, requests, sampling, done);
+      return generator.generate(session, requests, sampling, ledger);
     },
     [Symbol.dispose]: () => session.dispose(),
   };

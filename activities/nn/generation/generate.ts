@@ -61,13 +61,21 @@ const chunkTokens = 64;
 export interface Generator {
   /** Copies and merges the weights; due before the first batch and whenever the weights have changed. */
   prepare(session: Session): void;
-  /** `group` completions of each request, in order. Between batches `done` is told how many requests are completed. */
+  /** `group` completions of each request, in order. */
   generate(
     session: Session,
     requests: readonly GenerationRequest[],
     sampling: SamplingOptions,
-    done?: (requests: number) => void | Promise<void>,
+    ledger?: BatchLedger,
   ): Promise<Completion[][]>;
+}
+
+/** Follows a generation batch by batch, so that it can be taken up where it was left: batches are cut the same way each time. */
+export interface BatchLedger {
+  /** Completions of a request that were made before. A batch is passed over if those of all its requests are known. */
+  known?(request: number): readonly Completion[] | undefined;
+  /** Told of each batch that was made: its requests, and how many requests are completed by now. */
+  made?(requests: ReadonlyMap<number, readonly Completion[]>, completed: number): void | Promise<void>;
 }
 
 export function addGenerator(program: Program, options: GeneratorOptions): Generator {
@@ -92,7 +100,7 @@ export function addGenerator(program: Program, options: GeneratorOptions): Gener
     prepare: (session) => {
       session.run(weights.prepareEntry);
     },
-    generate: async (session, requests, sampling, done) => {
+    generate: async (session, requests, sampling, ledger) => {
       if (sampling.maxNewTokens > options.maxNewTokens)
         throw new GenerationLimit(
           `${sampling.maxNewTokens} new tokens asked for, the generator has room for ${options.maxNewTokens}`,
@@ -106,10 +114,16 @@ export function addGenerator(program: Program, options: GeneratorOptions): Gener
       while (order.length > 0) {
         const shape = smallestFitting(shapes, requests, order);
         const members = order.splice(0, shape.sizes.prompts);
+        const known = members.map((i) => ledger?.known?.(i));
+        if (known.every((found) => found !== undefined)) {
+          for (const [at, i] of members.entries()) completions[i] = [...(known[at] ?? [])];
+          continue;
+        }
         const batch = members.flatMap((i) => requests[i] ?? []);
         const found = await completeBatch(session, options.config, shape, chunk, batch, sampling);
         for (const [at, i] of members.entries()) completions[i] = found[at] ?? [];
-        await done?.(requests.length - order.length);
+        const made = new Map(members.map((i) => [i, completions[i] ?? []]));
+        await ledger?.made?.(made, requests.length - order.length);
       }
       return completions;
     },

@@ -138,13 +138,15 @@ export async function pipeline(input: PipelineInput): Promise<Outputs> {
     });
     const final = once(async () => {
       if (!config.gba.enabled) return run.step(plan.merge('final', await base(), await four()));
-      const vectors = config.merge.final.method === 'slerp' ? { mean: (await mean())['vector']! } : {};
+      // slerp has two ends: the experts' mean, which is a stored vector, and RL.
+      const slerp = config.merge.final.method === 'slerp';
+      const vectors = slerp ? { mean: (await mean())['vector']! } : {};
       const { vector } = await rlStart();
       return run.step(
         plan.merge(
           'final',
           await base(),
-          { ...(await four()), RL: await gba() },
+          { ...(slerp ? {} : await four()), RL: await gba() },
           { ...vectors, ...(vector ? { RL: vector } : {}) },
         ),
       );

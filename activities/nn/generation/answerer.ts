@@ -28,6 +28,7 @@ export interface AnswererOptions {
   /** Everything that will be asked: graphs are built for these sizes. */
   readonly prompts: readonly ImagedPrompt[];
   readonly loadImage: LoadImage;
+  /** Tokens that sampling never draws. Greedy decoding takes what the model prefers, whatever it is, as transformers does. */
   readonly suppressed: readonly number[];
   readonly maxNewTokens: number;
   readonly sampled: boolean;
@@ -64,7 +65,7 @@ export async function openAnswerer(options: AnswererOptions): Promise<Answerer> 
     batches,
     maxNewTokens: options.maxNewTokens,
     modes: [options.sampled ? 'sample' : 'greedy'],
-    suppressed: options.suppressed,
+    suppressed: options.sampled ? options.suppressed : [],
   });
   addVisionEntries(
     program,

@@ -1,0 +1,121 @@
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { InvalidArgumentError, type Command } from 'commander';
+import { z } from 'zod';
+import { writeSafetensors, type Tensor } from '../../activities/nn/checkpoint/safetensors-file.ts';
+import { openAnswerer } from '../../activities/nn/generation/answerer.ts';
+import { forwardPrompt } from '../../activities/nn/generation/forward-prompt.ts';
+import { nodeFolder } from '../../activities/nn/runtime/files.ts';
+import { openInferenceModel, type InferenceModel } from '../../activities/nn/runtime/inference-model.ts';
+import { ModelInput } from '../../schemas/message.ts';
+import { artifactFolder } from './artifact-folder.ts';
+
+interface ModelOptions {
+  readonly model: string;
+  readonly input: string;
+  readonly adapter?: string;
+  readonly json?: boolean;
+}
+
+/** Opens the model that the options name and encodes their input, for the time of `use`. */
+async function withInput<T>(
+  options: ModelOptions,
+  use: (model: InferenceModel, prompt: Awaited<ReturnType<InferenceModel['encode']>>) => Promise<T>,
+): Promise<T> {
+  const input = await readInput(options.input);
+  await using folder = await artifactFolder(options.model);
+  await using adapter = options.adapter === undefined ? undefined : await artifactFolder(options.adapter);
+  await using model = await openInferenceModel({ model: folder.path, adapter: adapter?.path });
+  return await use(
+    model,
+    await model.encode('input', input.messages, input.images, dirname(resolve(options.input))),
+  );
+}
+
+async function readInput(file: string): Promise<ModelInput> {
+  const text = await readFile(file, 'utf8');
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${file} is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+  const read = ModelInput.safeParse(json);
+  if (!read.success) throw new Error(`${file}: ${z.prettifyError(read.error)}`);
+  return read.data;
+}
+
+async function forward(options: ModelOptions & { readonly out: string }): Promise<void> {
+  const tensors = await withInput(options, forwardPrompt);
+  await writeSafetensors(nodeFolder(dirname(resolve(options.out))), basename(options.out), tensors);
+  const shapes = Object.fromEntries([...tensors].map(([name, { shape }]: [string, Tensor]) => [name, shape]));
+  if (options.json === true)
+    process.stdout.write(`${JSON.stringify({ out: options.out, tensors: shapes })}\n`);
+  else
+    for (const [name, shape] of Object.entries(shapes))
+      process.stdout.write(`${name} [${shape.join(', ')}]\n`);
+}
+
+interface GenerateOptions extends ModelOptions {
+  readonly maxNewTokens: number;
+  readonly temperature: number;
+  readonly seed: number;
+}
+
+async function generate(options: GenerateOptions): Promise<void> {
+  const { maxNewTokens, temperature, seed } = options;
+  const answer = await withInput(options, async (model, prompt) => {
+    const { checkpoint, adapter, loadImage, suppressed, stopTokens, processor } = model;
+    const prompts = [prompt];
+    const sampled = temperature > 0;
+    using answerer = await openAnswerer({
+      checkpoint,
+      adapter,
+      prompts,
+      loadImage,
+      suppressed,
+      maxNewTokens,
+      sampled,
+    });
+    const [[completion] = []] = await answerer.answer({ maxNewTokens, stopTokens, temperature, seed });
+    if (completion === undefined) throw new Error('the model gave no completion');
+    const { tokens, finishReason } = completion;
+    return { text: processor.tokenizer.decode(tokens), token_ids: tokens, finish_reason: finishReason };
+  });
+  process.stdout.write(`${JSON.stringify(answer, null, options.json === true ? undefined : 2)}\n`);
+}
+
+const number =
+  (least: number, whole: boolean) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (
+      text.trim() !== '' &&
+      value >= least &&
+      Number.isFinite(value) &&
+      (!whole || Number.isSafeInteger(value))
+    )
+      return value;
+    throw new InvalidArgumentError(`It is a ${whole ? 'whole ' : ''}number from ${least}.`);
+  };
+
+/** `model forward|generate`. */
+export const register = (program: Command): void => {
+  const model = program.command('model').description('run a model on one conversation');
+  const common = (name: string, description: string): Command =>
+    model
+      .command(name)
+      .description(description)
+      .requiredOption('--model <dir>', 'model folder, digest or ref')
+      .requiredOption('--input <file>', 'JSON: { "messages": […], "images": ["a.png", …] }')
+      .option('--adapter <dir>', 'LoRA adapter folder, digest or ref')
+      .option('--json', 'print one JSON document');
+  common('forward', 'write logits, positions, embeddings and pixels of a prompt')
+    .requiredOption('--out <file>', 'safetensors file to write')
+    .action((options: ModelOptions & { out: string }) => forward(options));
+  common('generate', 'answer a prompt')
+    .option('--max-new-tokens <n>', 'tokens of the answer at most', number(1, true), 256)
+    .option('--temperature <t>', '0 takes the most likely token', number(0, false), 0)
+    .option('--seed <s>', 'of the random numbers', number(0, true), 0)
+    .action((options: GenerateOptions) => generate(options));
+};

@@ -76,6 +76,7 @@ export async function pipeline(input: PipelineInput): Promise<Outputs> {
   };
 
   async function dag(): Promise<Outputs> {
+    let decided: Reference | undefined;
     // Cases and traces.
     const ingest = (name: 'train' | 'heldOut') => output(run.step(plan.ingest(name, source(name))), 'cases');
     const heldOut = once(() => classified('held-out', ingest('heldOut')));
@@ -97,6 +98,7 @@ export async function pipeline(input: PipelineInput): Promise<Outputs> {
           status = open ? 'waiting-for-review' : 'running';
         },
       );
+      decided = decisions;
       const { accepted } = await run.step(plan.review(kept!, decisions));
       return run.step(plan.stratify(cases, accepted!));
     });
@@ -138,18 +140,13 @@ export async function pipeline(input: PipelineInput): Promise<Outputs> {
     });
     const final = once(async () => {
       if (!config.gba.enabled) return run.step(plan.merge('final', await base(), await four()));
-      // slerp has two ends: the experts' mean, which is a stored vector, and RL.
-      const slerp = config.merge.final.method === 'slerp';
-      const vectors = slerp ? { mean: (await mean())['vector']! } : {};
       const { vector } = await rlStart();
-      return run.step(
-        plan.merge(
-          'final',
-          await base(),
-          { ...(slerp ? {} : await four()), RL: await gba() },
-          { ...vectors, ...(vector ? { RL: vector } : {}) },
-        ),
-      );
+      const from: Record<string, Reference> = vector ? { RL: vector } : {};
+      if (config.merge.final.method === 'slerp') {
+        const ends = { ...from, mean: (await mean())['vector']! };
+        return run.step(plan.merge('final', await base(), { RL: await gba() }, ends));
+      }
+      return run.step(plan.merge('final', await base(), { ...(await four()), RL: await gba() }, from));
     });
 
     // What is evaluated decides what is made.
@@ -168,11 +165,10 @@ export async function pipeline(input: PipelineInput): Promise<Outputs> {
     };
     const predictions = await Promise.all(config.evaluate.models.map(evaluated));
     return run.step(
-      plan.report(
-        Object.fromEntries(predictions),
-        await heldOut(),
-        config.base.kind === 'pretrain' ? source('base') : undefined,
-      ),
+      plan.report(await heldOut(), Object.fromEntries(predictions), {
+        ...(decided ? { decisions: decided } : {}),
+        ...(config.base.kind === 'pretrain' ? { bank: source('base') } : {}),
+      }),
     );
   }
 

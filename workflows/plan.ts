@@ -111,11 +111,11 @@ export function planOf(config: PipelineConfig) {
           scorer: config.evaluate.scorer,
         },
       ),
-    report: (predictions: References, benchmark: Reference, bank: Reference | undefined) =>
+    report: (benchmark: Reference, predictions: References, beside: References) =>
       spec(
         'report',
         'report',
-        { benchmark, ...prefixed('predictions', predictions), ...(bank ? { bank } : {}) },
+        { benchmark, ...prefixed('predictions', predictions), ...beside },
         { scorer: config.evaluate.scorer },
       ),
   };

@@ -53,9 +53,11 @@ export class Corrupt extends StoreError {
   override readonly name = 'Corrupt';
   readonly retryable: boolean = false;
   readonly object: string;
+  readonly problem: string;
   constructor(object: string, problem: string) {
     super(`${object}: ${problem}`);
     this.object = object;
+    this.problem = problem;
   }
 }
 

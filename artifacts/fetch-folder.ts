@@ -155,7 +155,7 @@ async function asInput<T>(digest: Digest, object: string, read: () => Promise<T>
     return await read();
   } catch (error) {
     if (error instanceof NotFound) throw new CorruptInput(digest, object, 'is not there');
-    if (error instanceof Corrupt) throw new CorruptInput(digest, object, error.message);
+    if (error instanceof Corrupt) throw new CorruptInput(digest, object, error.problem);
     throw error;
   }
 }

@@ -27,7 +27,7 @@ export function parseManifest(digest: Digest, bytes: Buffer): Manifest {
   try {
     manifest = parseCanonical(object, bytes, Manifest);
   } catch (error) {
-    if (error instanceof Corrupt) throw new InvalidManifest(object, 'manifest', error.message);
+    if (error instanceof Corrupt) throw new InvalidManifest(object, 'manifest', error.problem);
     throw error;
   }
   checkManifest(object, manifest);

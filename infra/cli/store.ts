@@ -14,6 +14,7 @@ const kind = (value: string): ArtifactKind => {
   throw new InvalidArgumentError(`It is one of ${ArtifactKind.options.join(', ')}.`);
 };
 
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2));
 
@@ -28,7 +29,7 @@ async function ls(options: Json & { kind?: ArtifactKind }): Promise<void> {
       artifact.digest.slice(0, 19),
       name.padEnd(14),
       formatBytes(artifact.size).padStart(10),
-      `${files} file${files === 1 ? '' : 's'}`.padStart(11),
+      counted(files, 'file').padStart(11),
       publishedAt.toISOString().slice(0, 19).replace('T', ' '),
       synthetic ? 'synthetic' : '',
     ];
@@ -42,7 +43,7 @@ async function get(name: string, folder: string, options: Json): Promise<void> {
   const manifest = await store.fetch(digest, folder);
   if (options.json === true) return printJson({ digest, folder, ...manifest });
   print(
-    `${digest}  ${manifest.kind}, ${manifest.files.length} files, ${formatBytes(manifest.size)} → ${folder}`,
+    `${digest}  ${manifest.kind}, ${counted(manifest.files.length, 'file')}, ${formatBytes(manifest.size)} → ${folder}`,
   );
 }
 
@@ -74,8 +75,8 @@ async function verify(name: string | undefined, options: Json): Promise<void> {
   if (options.json === true) printJson(found);
   else {
     for (const { object, problem } of found.problems) print(`${object}: ${problem}`);
-    const problems = `${found.problems.length} problem${found.problems.length === 1 ? '' : 's'}`;
-    print(`${found.objects} objects, ${formatBytes(found.bytes)} read, ${problems}`);
+    const problems = counted(found.problems.length, 'problem');
+    print(`${counted(found.objects, 'object')}, ${formatBytes(found.bytes)} read, ${problems}`);
   }
   if (found.problems.length > 0) process.exitCode = 1;
 }

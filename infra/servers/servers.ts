@@ -10,15 +10,10 @@ import { startS3, startTemporal } from './start.ts';
 
 const PROGRAMS = { temporal: 'temporal', s3: 'versitygw' } as const;
 
-const serves = async (
-  pid: number | undefined,
-  address: string | undefined,
-  program: string,
-): Promise<boolean> =>
-  pid !== undefined &&
-  address !== undefined &&
-  (await isRunning(pid, program)) &&
-  (await answers(Number(address.slice(address.lastIndexOf(':') + 1))));
+const portOf = (url: string): number => Number(url.slice(url.lastIndexOf(':') + 1));
+
+const serves = async (pid: number | undefined, url: string | undefined, program: string): Promise<boolean> =>
+  pid !== undefined && url !== undefined && (await isRunning(pid, program)) && (await answers(portOf(url)));
 
 /** Servers of this home that run and answer. */
 export async function runningServers(home: Home): Promise<Omit<ServersFile, 'version'>> {
@@ -45,10 +40,15 @@ export async function ensureServers(home: Home, env: NodeJS.ProcessEnv = process
   const { endpoint } = storeAddress(config, env);
   return locked(lockOf(home), async () => {
     const [before, running] = await Promise.all([readServersFile(home), runningServers(home)]);
+    // Workers that run keep the addresses they were started with: a server comes back where it was.
+    const ports = {
+      temporal: before?.temporal && { port: portOf(before.temporal.address), ui: portOf(before.temporal.ui) },
+      s3: before?.s3 && portOf(before.s3.endpoint),
+    };
     const started = await Promise.allSettled([
       running.temporal ??
-        (address === undefined ? startTemporal(home, namespace, before?.temporal) : undefined),
-      running.s3 ?? (endpoint === undefined ? startS3(home, before?.s3) : undefined),
+        (address === undefined ? startTemporal(home, namespace, ports.temporal) : undefined),
+      running.s3 ?? (endpoint === undefined ? startS3(home, ports.s3) : undefined),
     ]);
     const [temporal, s3] = started.map((result) =>
       result.status === 'fulfilled' ? result.value : undefined,

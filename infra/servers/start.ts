@@ -23,20 +23,17 @@ async function onSomePort(
   }
 }
 
-const portOf = (url: string | undefined): number | undefined =>
-  url === undefined ? undefined : Number(url.slice(url.lastIndexOf(':') + 1));
-
-/** Starts Temporal's development server over the home's database, where it can on the ports it had before. */
+/** Starts Temporal's development server over the home's database, on the preferred ports where they are free. */
 export async function startTemporal(
   home: Home,
   namespace: string,
-  before: ServersFile['temporal'],
+  preferred = { port: 7233, ui: 8233 },
 ): Promise<NonNullable<ServersFile['temporal']>> {
   const program = await findBinary('temporal');
   await mkdir(home.root, { recursive: true });
   let ui = 0;
-  const { pid, port } = await onSomePort(portOf(before?.address) ?? 7233, async (port) => {
-    ui = await freePort(portOf(before?.ui) ?? 8233);
+  const { pid, port } = await onSomePort(preferred.port, async (port) => {
+    ui = await freePort(preferred.ui);
     const args = [
       'server',
       'start-dev',
@@ -64,17 +61,17 @@ async function credentials(home: Home): Promise<Credentials> {
   return made;
 }
 
-/** Starts versitygw over the home's folder. It keeps what S3 knows of an object in extended attributes, else beside. */
-export async function startS3(
-  home: Home,
-  before: ServersFile['s3'],
-): Promise<NonNullable<ServersFile['s3']>> {
+/**
+ * Starts versitygw over the home's folder, on the preferred port where it is free. What S3 knows of an object it keeps in
+ * extended attributes, on a file system without them in a folder beside.
+ */
+export async function startS3(home: Home, preferred = 7070): Promise<NonNullable<ServersFile['s3']>> {
   const program = await findBinary('versitygw');
   const { accessKey, secretKey } = await credentials(home);
   await mkdir(home.s3Data, { recursive: true });
   const env = { ...process.env, ROOT_ACCESS_KEY: accessKey, ROOT_SECRET_KEY: secretKey };
   const start = (posix: readonly string[]) =>
-    onSomePort(portOf(before?.endpoint) ?? 7070, async (port) => {
+    onSomePort(preferred, async (port) => {
       const args = ['--port', `127.0.0.1:${port}`, '--keep-alive', '--quiet', 'posix', ...posix, home.s3Data];
       return { name: 's3', program, args, env, port, logs: home.logs };
     });

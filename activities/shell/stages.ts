@@ -9,7 +9,10 @@ const declarations: Record<StageName, (settings: Settings) => Promise<AnyStage>>
   ingest: async () => (await import('../ingest/activity.ts')).ingestStage,
   pretrain: async () => (await import('../pretrain/activity.ts')).pretrainStage,
   classify: async () => (await import('../classify/activity.ts')).classifyStage,
-  synthesize: async () => (await import('../synthesize/activity.ts')).synthesizeStage,
+  synthesize: async (settings) =>
+    (await import('../synthesize/activity.ts')).createSynthesizeStage(
+      (await import('./openai-teacher.ts')).openTeacher(settings),
+    ),
   filter: async () => (await import('../filter/activity.ts')).filterStage,
   review: async () => (await import('../review/activity.ts')).reviewStage,
   stratify: async () => (await import('../stratify/activity.ts')).stratifyStage,

@@ -1,6 +1,7 @@
 /** Sampling the groups of a step and judging what came out. */
 import type { Paradigm } from '../../schemas/paradigm.ts';
 import type { RewardWeights } from '../../schemas/gba-params.ts';
+import type { Rollout } from '../../schemas/rollout.ts';
 import type { Completion, GenerationRequest } from '../nn/generation/generate.ts';
 import { groupAdvantages } from './advantages.ts';
 import type { AdvantageSettings } from './advantages.ts';
@@ -31,7 +32,7 @@ export const requestOf = (
   imageEmbeds: Float32Array | undefined,
 ): GenerationRequest => ({
   id: `${step}/${ask.group}/${ask.prompt.case.id}/${ask.prompt.paradigm ?? 'none'}`,
-  tokens: Array.from(ask.prompt.ids),
+  tokens: ask.prompt.ids,
   positions: ask.prompt.positions,
   ...(imageEmbeds === undefined ? {} : { imageEmbeds }),
 });
@@ -94,3 +95,17 @@ export const judgeStep = (
     fractionWithoutSpread,
   };
 };
+
+/** The row of `rollouts.jsonl`; `step` counts from 1. */
+export const rolloutRecord = (rollout: JudgedRollout, step: number): Rollout => ({
+  version: 1,
+  step,
+  caseId: rollout.prompt.case.id,
+  paradigm: rollout.prompt.paradigm,
+  prompt: rollout.prompt.text,
+  completion: rollout.text,
+  rewards: { ...rollout.rewards },
+  reward: rollout.reward,
+  advantage: rollout.advantage,
+  finishReason: rollout.completion.finishReason,
+});

@@ -34,15 +34,15 @@ export const runSft = (
   io: Pick<StageIo, 'resume' | 'checkpoint' | 'progress' | 'log' | 'signal'>,
   settings: LoopSettings = { checkpointSeconds: CHECKPOINT_SECONDS },
 ): Promise<StageSummary> =>
-  withTrainingModel(files.model, async (model) => {
-    const { config } = model.checkpoint;
-    const loadImage = model.loadImage(path.dirname(files.data));
+  withTrainingModel(files.model, async (training) => {
+    const { config } = training.model.checkpoint;
+    const loadImage = training.imagesUnder(path.dirname(files.data));
     const grids = new Map<string, Grid>();
     const rows = [];
     for (const [i, row] of (await readRows(files.data, SftRow)).entries()) {
       for (const image of row.images) if (!grids.has(image)) grids.set(image, (await loadImage(image)).grid);
       const own = row.images.map((image) => grids.get(image) as Grid);
-      rows.push(encodeRow(model.processor, config, row, row.id ?? `${i + 1}`, own));
+      rows.push(encodeRow(training.model.processor, config, row, row.id ?? `${i + 1}`, own));
     }
     const kept = withinLength(rows, params.maxTokens, params.overlong);
     if (kept.dropped.length > 0) io.log(`dropped ${kept.dropped.length} rows for their length`);
@@ -56,9 +56,10 @@ export const runSft = (
       rows: kept.rows,
       grids: [...grids.values()],
       loadImage,
-      start: files.adapter === undefined ? undefined : await model.readAdapter(files.adapter, layout, scale),
+      start:
+        files.adapter === undefined ? undefined : await training.readAdapter(files.adapter, layout, scale),
       resume: undefined,
-      fillBase: (session) => model.fillBase(session),
+      fillBase: (session) => training.fillBase(session),
     };
     const totalSteps = sftSteps(job);
     const resume =
@@ -77,7 +78,7 @@ export const runSft = (
       settings,
     );
     const { rank, alpha } = params;
-    const trained = { rank, alpha, trainedOn: model.digest };
+    const trained = { rank, alpha, trainedOn: training.digest };
     await writeAdapter(nodeFolder(files.out), trainedAdapter(config, layout, values, trained));
     await writeJsonl(path.join(files.out, 'metrics.jsonl'), history);
     return {

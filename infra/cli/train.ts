@@ -1,10 +1,12 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
-import path from 'node:path';
+import { mkdir } from 'node:fs/promises';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { z } from 'zod';
+import { runGba } from '../../activities/gba/activity.ts';
 import { runSft } from '../../activities/sft/activity.ts';
-import type { StageIo, StageSummary } from '../../activities/stage.ts';
+import type { StageSummary } from '../../activities/stage.ts';
+import { GbaParams } from '../../schemas/gba-params.ts';
 import { SftParams } from '../../schemas/sft-params.ts';
+import { localIo } from './local-io.ts';
 
 interface TrainOptions {
   readonly out: string;
@@ -17,45 +19,6 @@ const number = (value: string): number => {
   const parsed = Number(value);
   if (value.trim() === '' || !Number.isFinite(parsed)) throw new InvalidArgumentError('It is a number.');
   return parsed;
-};
-
-/** Checkpoints of a training outside the pipeline lie in folders named by their step; the newest whole one counts. */
-const localIo = async (
-  options: TrainOptions,
-  unit: string,
-): Promise<Pick<StageIo, 'resume' | 'checkpoint' | 'progress' | 'log' | 'signal'>> => {
-  const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
-  const root = options.checkpoints;
-  const names = root === undefined ? [] : await readdir(root).catch(() => []);
-  const newest = names
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .sort((a, b) => b - a)[0];
-  let shown = 0;
-  return {
-    signal: stop.signal,
-    resume: root === undefined || newest === undefined ? undefined : path.join(root, String(newest)),
-    async checkpoint(step, write) {
-      if (root === undefined) return;
-      const folder = path.join(root, String(step));
-      const unfinished = `${folder}.part`;
-      await rm(unfinished, { recursive: true, force: true });
-      await mkdir(unfinished, { recursive: true });
-      await write(unfinished);
-      await rm(folder, { recursive: true, force: true });
-      await rename(unfinished, folder);
-    },
-    progress({ done, total, figures }) {
-      const now = performance.now();
-      if (now - shown < 1000 && done < total) return;
-      shown = now;
-      const text = Object.entries(figures).map(([name, x]) => `${name} ${Number(x.toPrecision(5))}`);
-      process.stderr.write(`${unit} ${done}/${total}  ${text.join('  ')}\n`);
-    },
-    log: (line) => void process.stderr.write(`${line}\n`),
-  };
 };
 
 /** Parameters from the options that were given, the schema's defaults for the rest. */
@@ -106,9 +69,32 @@ const sft = async (options: SftOptions, command: Command): Promise<void> => {
   const { model, data, adapter, out, json: _json, checkpoints: _c, checkpointEvery: _e, ...given } = options;
   const params = parseParams(SftParams, given, command);
   await mkdir(out, { recursive: true });
-  const io = await localIo(options, 'step');
+  const io = await localIo(options.checkpoints, 'step');
   report(await runSft({ model, data, adapter, out }, params, io, loopSettings(options)), options);
 };
+
+interface GbaOptions extends TrainOptions {
+  readonly model: string;
+  readonly data: string;
+  readonly reward: readonly string[];
+}
+
+const gba = async (options: GbaOptions, command: Command): Promise<void> => {
+  const { model, data, out, reward, json: _json, checkpoints: _c, checkpointEvery: _e, ...given } = options;
+  const weights = reward.map((pair): [string, number] => {
+    const [name = '', weight = ''] = pair.split('=');
+    return [name, number(weight)];
+  });
+  const rewards =
+    weights.length === 0 ? undefined : { accuracy: 0, structure: 0, ...Object.fromEntries(weights) };
+  const params = parseParams(GbaParams, { ...given, rewards }, command);
+  await mkdir(out, { recursive: true });
+  const io = await localIo(options.checkpoints, 'step');
+  const files = { model, data, adapter: out, rollouts: out };
+  report(await runGba(files, params, io, undefined, loopSettings(options)), options);
+};
+
+const collect = (value: string, previous: readonly string[]): string[] => [...previous, value];
 
 export const register = (program: Command): void => {
   const train = program.command('train').description('train on plain folders, without the pipeline');
@@ -132,4 +118,41 @@ export const register = (program: Command): void => {
       .option('--max-tokens <n>', 'longest row', number)
       .addOption(new Option('--overlong <what>', 'what happens to longer rows').choices(['drop', 'refuse'])),
   ).action((options: SftOptions, command: Command) => sft(options, command));
+  withCommon(
+    train
+      .command('gba')
+      .description('train a LoRA adapter by guideline-based advantages; without guidelines it is GRPO')
+      .requiredOption('--model <dir>', 'Hugging Face model folder to start from and stay near')
+      .requiredOption('--data <file>', 'JSONL cases; image paths relative to it')
+      .requiredOption('--out <dir>', 'folder for the adapter, metrics.jsonl and rollouts.jsonl')
+      .requiredOption('--steps <n>', 'optimizer steps', number)
+      .option('--prompts-per-step <n>', 'queries of one step', number)
+      .option('--group <n>', 'completions of one query', number)
+      .option('--max-new-tokens <n>', 'longest completion', number)
+      .option('--temperature <x>', 'of sampling', number)
+      .addOption(
+        new Option('--guideline-mode <mode>', 'which paradigm guides which query').choices([
+          'rotate',
+          'all',
+          'mixed',
+          'none',
+        ]),
+      )
+      .option('--reward <name=weight>', 'accuracy, structure or adherence; may be given again', collect, [])
+      .option('--beta <x>', 'weight of the divergence from the start', number)
+      .option('--clip <x>', 'the ratio is clipped to 1 ± this', number)
+      .addOption(
+        new Option('--aggregation <kind>', 'how token losses add up').choices([
+          'grpo',
+          'bnpo',
+          'dr_grpo',
+          'dapo',
+        ]),
+      )
+      .addOption(
+        new Option('--advantage-std <kind>', 'divisor of the variance').choices(['unbiased', 'biased']),
+      )
+      .option('--advantage-epsilon <x>', 'added to the spread', number)
+      .option('--mask-truncated', 'leave completions that did not end out of the loss'),
+  ).action((options: GbaOptions, command: Command) => gba(options, command));
 };

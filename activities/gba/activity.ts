@@ -1,0 +1,137 @@
+import path from 'node:path';
+import { Case } from '../../schemas/case.ts';
+import { GbaParams } from '../../schemas/gba-params.ts';
+import { Rollout } from '../../schemas/rollout.ts';
+import { writeAdapter } from '../nn/checkpoint/adapter.ts';
+import type { Grid } from '../nn/models/position-ids.ts';
+import { nodeFolder } from '../nn/runtime/files.ts';
+import { withTrainingModel } from '../nn/runtime/training-model.ts';
+import { adapterLayout, trainedAdapter } from '../nn/training/adapter.ts';
+import { CHECKPOINT_SECONDS } from '../nn/training/loop.ts';
+import type { LoopSettings } from '../nn/training/loop.ts';
+import { readTrainingState, writeTrainingState } from '../nn/training/state.ts';
+import { casePrompt } from '../prompts/case-prompt.ts';
+import { readRows, writeJsonl } from '../shell/jsonl.ts';
+import { defineStage } from '../stage.ts';
+import type { StageIo, StageSummary } from '../stage.ts';
+import { checklistOf } from './checklists.ts';
+import type { PromptOf } from './queries.ts';
+import { trainGba } from './train.ts';
+
+/** Folders and files of a training by GBA. */
+export interface GbaFiles {
+  /** What training starts from and is held near. */
+  readonly model: string;
+  /** A JSONL file of cases; image paths are relative to it. */
+  readonly data: string;
+  /** Where the adapter and metrics.jsonl are written. */
+  readonly adapter: string;
+  /** Where rollouts.jsonl is written. */
+  readonly rollouts: string;
+}
+
+const ROLLOUTS = 'rollouts.jsonl';
+
+/** Trains an adapter from files to files; the stage and the command line share it. */
+export const runGba = (
+  files: GbaFiles,
+  params: GbaParams,
+  io: Pick<StageIo, 'resume' | 'checkpoint' | 'progress' | 'log' | 'signal'>,
+  promptOf: PromptOf = (question, paradigm) => [casePrompt(question, paradigm)],
+  settings: LoopSettings = { checkpointSeconds: CHECKPOINT_SECONDS },
+): Promise<StageSummary> =>
+  withTrainingModel(files.model, async (training) => {
+    const { checkpoint, processor, stopTokens, suppressed } = training.model;
+    const { config } = checkpoint;
+    const loadImage = training.imagesUnder(path.dirname(files.data));
+    const queries = await readRows(files.data, Case);
+    const grids = new Map<string, Grid>();
+    for (const image of new Set(queries.flatMap(({ images }) => images)))
+      grids.set(image, (await loadImage(image)).grid);
+
+    const layout = adapterLayout(config, params.rank);
+    const totalSteps = params.steps;
+    const resume =
+      io.resume === undefined
+        ? undefined
+        : {
+            state: await readTrainingState(nodeFolder(io.resume), { job: 'gba', totalSteps, layout }),
+            rollouts: await readRows(path.join(io.resume, ROLLOUTS), Rollout),
+          };
+    const { values, history, rollouts, summary } = await trainGba(
+      {
+        config,
+        dtype: 'float32',
+        params,
+        chat: processor,
+        queries,
+        promptOf,
+        checklistOf,
+        grids,
+        loadImage,
+        stopTokens,
+        suppressed,
+        resume,
+        fillBase: (session) => training.fillBase(session),
+      },
+      {
+        signal: io.signal,
+        progress: (done, figures) =>
+          io.progress({ done, total: totalSteps, unit: 'steps', figures: { ...figures } }),
+        checkpoint: (step, state, made) =>
+          io.checkpoint(step, async (folder) => {
+            await writeTrainingState(nodeFolder(folder), state);
+            await writeJsonl(path.join(folder, ROLLOUTS), made);
+          }),
+      },
+      settings,
+    );
+    const { rank, alpha } = params;
+    const trained = { rank, alpha, trainedOn: training.digest };
+    await writeAdapter(nodeFolder(files.adapter), trainedAdapter(config, layout, values, trained));
+    await writeJsonl(path.join(files.adapter, 'metrics.jsonl'), history);
+    await writeJsonl(path.join(files.rollouts, ROLLOUTS), rollouts);
+    const last = history.slice(-10);
+    const mean = (of: (metric: (typeof history)[number]) => number): number | null =>
+      last.length === 0 ? null : last.reduce((sum, metric) => sum + of(metric), 0) / last.length;
+    return {
+      steps: totalSteps,
+      queries: queries.length,
+      rollouts: rollouts.length,
+      firstReward: history[0]?.reward ?? null,
+      lastReward: mean((m) => m.reward),
+      lastAccuracy: mean((m) => m['rewards/accuracy/mean']),
+      lastZeroStd: mean((m) => m.frac_reward_zero_std),
+      tokens: summary.tokens,
+      seconds: summary.seconds,
+      samplingSeconds: summary.samplingSeconds,
+      sampledTokensPerSecond: summary.sampledTokens / summary.samplingSeconds,
+    };
+  });
+
+/** Reinforcement learning with guideline-based advantages (section 3.3). */
+export const gbaStage = defineStage({
+  name: 'gba',
+  specVersion: 1,
+  params: GbaParams,
+  outputs: { adapter: 'adapter', rollouts: 'rollouts' },
+  determinism: 'bitwise',
+  resources: 'gpu',
+  code: [
+    'activities/gba/train.ts',
+    'activities/gba/checklists.ts',
+    'activities/prompts/case-prompt.ts',
+    'activities/nn/runtime/training-model.ts',
+  ],
+  run: (params, io) =>
+    runGba(
+      {
+        model: io.inputs['model']!,
+        data: path.join(io.inputs['queries']!, 'cases.jsonl'),
+        adapter: io.outputs['adapter']!,
+        rollouts: io.outputs['rollouts']!,
+      },
+      params,
+      io,
+    ),
+});

@@ -1,0 +1,203 @@
+/**
+ * Guideline-based advantages (section 3.3, eq. 4-5): reinforcement learning of a LoRA adapter on groups of rollouts whose
+ * prompts carry guidelines, against the frozen model it starts from.
+ *
+ * A step: visit queries, sample G completions of each, judge them, update once. Deviations and choices beside the paper:
+ * 1. One update for each rollout, so the ratio is 1 and the clip inactive; the log-probabilities before the update are
+ *    those of the same pass, with no gradient (as TRL does when generation and update are aligned).
+ * 2. The reference is the same weights without the adapter, in the same graph.
+ * 3. Everything after the first end token is not there at all; the end token itself is trained on.
+ */
+import type { Case } from '../../schemas/case.ts';
+import type { GbaParams } from '../../schemas/gba-params.ts';
+import type { Rollout } from '../../schemas/rollout.ts';
+import type { GbaMetric } from '../../schemas/training-metric.ts';
+import type { ChatModel } from '../nn/chat.ts';
+import { addGenerator } from '../nn/generation/generate.ts';
+import type { ModelConfig } from '../nn/models/config.ts';
+import { baseVariables } from '../nn/models/parameters.ts';
+import type { Grid } from '../nn/models/position-ids.ts';
+import type { DType } from '../nn/ops/dtype.ts';
+import { Program } from '../nn/runtime/program.ts';
+import type { Session } from '../nn/runtime/session.ts';
+import { startAdapter } from '../nn/training/adapter-start.ts';
+import { adapterLayout, adapterPairs } from '../nn/training/adapter.ts';
+import { addPolicyEntry } from '../nn/training/entries.ts';
+import type { TrainedModel } from '../nn/training/entries.ts';
+import { addVisionEntries, createEmbedder } from '../nn/training/image-embeds.ts';
+import type { LoadImage } from '../nn/training/image-embeds.ts';
+import { pairCostOf } from '../nn/training/label-logits.ts';
+import { runSteps } from '../nn/training/loop.ts';
+import type { LoopIo, LoopSettings, LoopSummary } from '../nn/training/loop.ts';
+import type { TrainingState } from '../nn/training/state.ts';
+import { addUpdateEntry, createTrainer, trainedTensors } from '../nn/training/trainer.ts';
+import type { ChecklistOf } from './checklists.ts';
+import { gbaMetric } from './metrics.ts';
+import { createPrompts, planSteps } from './queries.ts';
+import type { PromptOf } from './queries.ts';
+import { asksOf, judgeStep, rolloutRecord } from './rollouts.ts';
+import { createSampler } from './sampler.ts';
+import { samplingShapes, trainingShapes } from './shapes.ts';
+import { policyBatches } from './training-batches.ts';
+
+export interface GbaJob {
+  readonly config: ModelConfig;
+  readonly dtype: DType;
+  readonly params: GbaParams;
+  readonly chat: ChatModel;
+  readonly queries: readonly Case[];
+  readonly promptOf: PromptOf;
+  readonly checklistOf: ChecklistOf;
+  /** Grid of each image. */
+  readonly grids: ReadonlyMap<string, Grid>;
+  readonly loadImage: LoadImage;
+  readonly stopTokens: readonly number[];
+  /** Tokens that are never sampled. */
+  readonly suppressed: readonly number[];
+  readonly resume: { readonly state: TrainingState; readonly rollouts: readonly Rollout[] } | undefined;
+  fillBase(session: Session): Promise<void>;
+}
+
+export interface GbaIo extends Pick<LoopIo, 'progress' | 'signal'> {
+  checkpoint(step: number, state: TrainingState, rollouts: readonly Rollout[]): Promise<void>;
+}
+
+export interface GbaTrained {
+  readonly values: Float32Array;
+  readonly history: readonly GbaMetric[];
+  readonly rollouts: readonly Rollout[];
+  readonly summary: LoopSummary & { readonly samplingSeconds: number; readonly sampledTokens: number };
+}
+
+export class NoQueriesError extends Error {
+  override readonly name = 'NoQueriesError';
+}
+
+export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): Promise<GbaTrained> => {
+  const { config, params, chat } = job;
+  if (job.queries.length === 0) throw new NoQueriesError('there is no query to train on');
+  const layout = adapterLayout(config, params.rank);
+  const pairCost = pairCostOf(config.text);
+  const prompts = createPrompts(chat, config, job.promptOf, (question) =>
+    question.images.map((image) => job.grids.get(image) as Grid),
+  );
+  const plan = planSteps(job.queries.length, {
+    perStep: params.promptsPerStep,
+    group: params.group,
+    mode: params.guidelineMode,
+    seed: params.seed,
+  });
+  const groupsOf = (step: number) =>
+    plan(step).map(({ query, paradigms }) =>
+      paradigms.map((paradigm) => prompts(job.queries[query] as Case, paradigm)),
+    );
+  const sizes = Array.from({ length: params.steps }, (_, step) =>
+    asksOf(groupsOf(step)).map(({ prompt }) => ({ tokens: prompt.ids.length, images: prompt.imageTokens })),
+  );
+  const perPrompt = Math.max(...asksOf(groupsOf(0)).map((ask) => ask.places.length));
+
+  const program = new Program();
+  const model: TrainedModel = {
+    config,
+    layout,
+    parameters: (t, trained) => ({
+      base: baseVariables(t, config, job.dtype),
+      lora: adapterPairs(config, trained, params.alpha / params.rank),
+    }),
+  };
+  const shapes = trainingShapes(sizes, perPrompt, params);
+  for (const shape of shapes) addPolicyEntry(program, model, shape, { ...params, feedOld: false });
+  addUpdateEntry(program, layout, params);
+  addVisionEntries(
+    program,
+    config,
+    (t) => ({ base: baseVariables(t, config, job.dtype) }),
+    job.grids.values(),
+  );
+  const generator = addGenerator(program, {
+    name: 'rollout',
+    config,
+    source: (t) => model.parameters(t, trainedTensors(t, layout)),
+    batches: samplingShapes(sizes, perPrompt),
+    maxNewTokens: params.maxNewTokens,
+    modes: ['sample'],
+    suppressed: job.suppressed,
+  });
+  const session = await program.load();
+  try {
+    await job.fillBase(session);
+    const trainer = createTrainer(session, layout, params, params.steps);
+    const embedder = createEmbedder(session, job.loadImage);
+    trainer.start(job.resume?.state.arrays ?? { values: startAdapter(layout, params.seed) });
+    const history = [...((job.resume?.state.state.history ?? []) as GbaMetric[])];
+    const rollouts = [...(job.resume?.rollouts ?? [])];
+
+    const sampler = createSampler(generator, session, embedder, job);
+    const batching = { config, params, shapes, pairCost, grids: job.grids, embedder };
+
+    const summary = await runSteps(
+      job.resume?.state.state.step ?? 0,
+      params.steps,
+      async (step) => {
+        const groups = groupsOf(step);
+        const completions = await sampler.sample(groups, step);
+        const judged = judgeStep(groups, completions, {
+          weights: params.rewards,
+          advantage: {
+            scale: params.advantageScale,
+            std: params.advantageStd,
+            epsilon: params.advantageEpsilon,
+          },
+          checklist: job.checklistOf,
+          decode: (tokens) => chat.tokenizer.decode(tokens),
+        });
+        const batches = await policyBatches(judged.rollouts, batching);
+        const outcome = trainer.step(step, batches);
+        const labels = batches.map((batch) => batch.labels);
+        const metric = gbaMetric(step, judged, outcome, labels, history.at(-1)?.num_tokens ?? 0);
+        history.push(metric);
+        rollouts.push(...judged.rollouts.map((rollout) => rolloutRecord(rollout, step + 1)));
+        return {
+          loss: outcome.loss,
+          gradNorm: outcome.gradNorm,
+          learningRate: outcome.learningRate,
+          tokens: judged.rollouts.reduce(
+            (sum, { prompt, completion }) => sum + prompt.ids.length + completion.tokens.length,
+            0,
+          ),
+          figures: { reward: metric.reward, kl: metric.kl, length: metric['completions/mean_length'] },
+          rows: groups.map(([first]) => first?.case.id ?? ''),
+        };
+      },
+      {
+        progress: (done, figures) => io.progress(done, figures),
+        signal: io.signal,
+        checkpoint: (step) =>
+          io.checkpoint(
+            step,
+            {
+              state: {
+                version: 1,
+                job: 'gba',
+                step,
+                totalSteps: params.steps,
+                layout: layout.entries.map((e) => ({ name: e.name, shape: [...e.shape] })),
+                history: [...history],
+              },
+              arrays: trainer.capture(),
+            },
+            [...rollouts],
+          ),
+      },
+      settings,
+    );
+    return {
+      values: trainer.capture().values,
+      history,
+      rollouts,
+      summary: { ...summary, samplingSeconds: sampler.seconds(), sampledTokens: sampler.tokens() },
+    };
+  } finally {
+    session.dispose();
+  }
+};

@@ -1,15 +1,18 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { connectMinio, type MinioSettings } from '../../artifacts/minio-port.ts';
 import type { ObjectPort } from '../../artifacts/object-port.ts';
+import { homeFolders } from '../../infra/home.ts';
 import { findBinary } from '../../infra/servers/binaries.ts';
+import { stopDaemon } from '../../infra/servers/daemon.ts';
+import { readCredentials } from '../../infra/servers/servers-file.ts';
+import { startS3 as startServer } from '../../infra/servers/start.ts';
 
-const versitygw = await findBinary('versitygw').catch(() => undefined);
-export const hasS3 = versitygw !== undefined;
+export const hasS3 = await findBinary('versitygw').then(
+  () => true,
+  () => false,
+);
 
 /** A real S3 server of one test file, over a folder whose objects a test can damage. */
 export interface S3 {
@@ -28,15 +31,15 @@ export interface S3 {
 }
 
 export async function startS3(): Promise<S3> {
-  if (versitygw === undefined) throw new Error('no versitygw binary');
   const scratch = await mkdtemp(path.join(os.tmpdir(), 'mmedexpert-store-'));
-  const data = path.join(scratch, 'data');
-  await mkdir(data);
-  const port = await freePort();
-  const endpoint = `http://127.0.0.1:${port}`;
-  const settings = { endpoint, accessKey: 'test', secretKey: 'test-secret' };
+  const home = homeFolders({ MMEDEXPERT_HOME: path.join(scratch, 'home') });
+  let server = await startServer(home, 0);
+  const credentials = await readCredentials(home);
+  if (!credentials) throw new Error('the S3 server was started without credentials');
+  const settings = { endpoint: server.endpoint, ...credentials };
   const ports: ObjectPort[] = [];
-  let child: ChildProcess | undefined;
+  const killNow = (): void => void process.kill(server.pid, 'SIGKILL');
+  process.once('exit', killNow);
   let made = 0;
   const s3: S3 = {
     scratch,
@@ -47,7 +50,7 @@ export async function startS3(): Promise<S3> {
       ports.push(opened);
       return opened;
     },
-    fileOf: (opened, key) => path.join(data, opened.description.split('/').at(-1) ?? '', key),
+    fileOf: (opened, key) => path.join(home.s3Data, opened.description.split('/').at(-1) ?? '', key),
     folder: async (files) => {
       const folder = await mkdtemp(path.join(scratch, 'folder-'));
       for (const [name, bytes] of Object.entries(files)) {
@@ -57,55 +60,21 @@ export async function startS3(): Promise<S3> {
       return folder;
     },
     start: async () => {
-      const flags = [
-        '--port',
-        `127.0.0.1:${port}`,
-        '--access',
-        'test',
-        '--secret',
-        'test-secret',
-        '--keep-alive',
-        '-q',
-      ];
-      child = spawn(versitygw, [...flags, 'posix', data], {
-        stdio: 'ignore',
-        env: { PATH: process.env['PATH'] },
-      });
-      for (let tries = 0; tries < 200; tries++) {
-        if (await answers(endpoint)) return;
-        await sleep(25);
-      }
-      throw new Error(`versitygw does not answer at ${endpoint}`);
+      server = await startServer(home, Number(new URL(settings.endpoint).port));
+      if (server.endpoint !== settings.endpoint) throw new Error(`came back at ${server.endpoint}`);
     },
     kill: async () => {
-      const ended = new Promise((resolve) => child?.once('exit', resolve));
-      if (child?.kill('SIGKILL')) await ended;
+      killNow();
+      await stopDaemon(server.pid);
     },
     stop: async () => {
+      process.off('exit', killNow);
       for (const opened of ports) opened.close();
-      await s3.kill();
+      await s3.kill().catch(() => undefined);
       await rm(scratch, { recursive: true, force: true });
     },
   };
-  await s3.start();
   return s3;
-}
-
-async function answers(endpoint: string): Promise<boolean> {
-  try {
-    await fetch(endpoint, { signal: AbortSignal.timeout(1000) });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address ? address.port : 0;
 }
 
 /** A port that counts the calls of each kind that reach the server through it. */

@@ -103,7 +103,7 @@ describe.skipIf(!hasS3)('a hostile manifest in the store (needs versitygw)', () 
     const fetching = store.fetch(digest, path.join(s3.scratch, 'in', 'here'));
     await expect(fetching).rejects.toThrow(InvalidManifest);
     await expect(fetching).rejects.toMatchObject({ offender: '../../escaped' });
-    expect(await readdir(s3.scratch)).toEqual(['data']);
+    expect(await readdir(s3.scratch)).toEqual(['home']);
     expect(await store.missing(digest)).toHaveLength(1);
   });
 

@@ -1,0 +1,163 @@
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import path from 'node:path';
+import { ulid } from 'ulid';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { chunkKey } from '../../artifacts/keys.ts';
+import { stepWorkflowId } from '../../activities/shell/join.ts';
+import { queuesOf } from '../../infra/runs/queues.ts';
+import type { Reference } from '../../schemas/reference.ts';
+import { demo } from '../../schemas/presets/demo.ts';
+import type { StepSpec, StepState } from '../../schemas/step.ts';
+import { planOf } from '../../workflows/plan.ts';
+import { openLab, type Lab } from '../_workers.ts';
+
+const BANK = path.resolve(import.meta.dirname, '../../infra/demo');
+const small = {
+  ...demo,
+  sources: {
+    ...demo.sources,
+    train: {
+      ...demo.sources.train,
+      casesPerSpecialty: 4,
+      format: 'clinic' as const,
+      imageShare: 0,
+      path: BANK,
+    },
+  },
+};
+
+let lab: Lab;
+let bank: Reference;
+
+beforeAll(async () => {
+  lab = await openLab();
+  bank = await lab.connection.store.putFolder(BANK, { kind: 'source', synthetic: true });
+  await Promise.all([lab.startWorker('orchestrate', 'wait'), lab.startWorker('cpu'), lab.startWorker('gpu')]);
+});
+afterAll(() => lab.close());
+
+/** Takes steps for a run of their own, as the pipeline does. */
+const take = async (runId: string, ...specs: StepSpec[]) => {
+  const { client, store, config } = lab.connection;
+  const queues = queuesOf(config, store.id);
+  return client.workflow.start('shards', {
+    workflowId: `test/${randomUUID()}`,
+    taskQueue: queues.orchestrate,
+    args: [
+      {
+        run: {
+          runId,
+          storeId: store.id,
+          queues,
+          limits: { heartbeatTimeoutMs: 5000, stageTimeoutMs: 600_000, shardsInFlight: 8 },
+        },
+        specs,
+      },
+    ],
+  });
+};
+const statesOf = async (runId: string, ...specs: StepSpec[]) =>
+  (await (await take(runId, ...specs)).result()) as StepState[];
+
+const until = async (what: string, holds: () => Promise<boolean>, seconds = 30): Promise<void> => {
+  const deadline = Date.now() + seconds * 1000;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`not within ${seconds} s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+};
+
+describe('a step', () => {
+  it('is computed once and then taken from the store', async () => {
+    const spec = planOf(small).ingest('train', bank);
+    const [first] = await statesOf(ulid(), spec);
+    expect(first?.verdict).toBe('computed');
+    expect(first?.reason?.kind).toBe('new');
+    const [second] = await statesOf(ulid(), spec);
+    expect(second?.verdict).toBe('hit');
+    expect(second?.outputs).toEqual(first?.outputs);
+  });
+
+  it('says which parameter made it run again', async () => {
+    const changed = { ...small, sources: { ...small.sources, train: { ...small.sources.train, seed: 501 } } };
+    const [state] = await statesOf(ulid(), planOf(changed).ingest('train', bank));
+    expect(state?.reason).toMatchObject({
+      kind: 'params',
+      changes: [{ path: 'params.seed', before: 500, after: 501 }],
+    });
+  });
+
+  it('is executed once for two runs that want it at the same time', async () => {
+    const other = { ...small, sources: { ...small.sources, train: { ...small.sources.train, seed: 502 } } };
+    const spec = planOf(other).ingest('train', bank);
+    const runs = await Promise.all([take(ulid(), spec), take(ulid(), spec), take(ulid(), spec)]);
+    const verdicts = await Promise.all(
+      runs.map(async (run) => ((await run.result()) as StepState[])[0]?.verdict),
+    );
+    expect(verdicts.filter((verdict) => verdict === 'computed')).toHaveLength(1);
+  });
+
+  it('fails for good where its parameters are wrong, and names them', async () => {
+    const spec = {
+      ...planOf(small).ingest('train', bank),
+      step: 'ingest/wrong',
+      params: { format: 'clinic' },
+    };
+    await expect(statesOf(ulid(), spec)).rejects.toMatchObject({
+      cause: expect.objectContaining({ message: expect.stringContaining('casesPerSpecialty') }),
+    });
+  });
+
+  it('computes a damaged input anew and goes on', async () => {
+    const { store } = lab.connection;
+    const ingest = planOf(small).ingest('train', bank);
+    const [made] = await statesOf(ulid(), ingest);
+    const cases = made!.outputs['cases']!;
+    const { files } = await store.manifest(cases.digest);
+    const key = chunkKey(files.find((file) => file.path === 'cases.jsonl')!.chunks[0]!);
+    const { bytes, etag } = await store.port.get(key);
+    const flipped = Buffer.from(bytes);
+    flipped[10] = flipped[10]! ^ 1;
+    await store.port.put(key, flipped, { ifMatch: etag });
+
+    const states = await statesOf(ulid(), ingest, planOf(small).classify('train', cases));
+    const verdicts = Object.fromEntries(states.map(({ step, verdict }) => [step, verdict]));
+    expect(verdicts).toEqual({ 'ingest/train': 'computed', 'classify/train': 'computed' });
+    expect(await store.missing(cases.digest)).toEqual([]);
+    expect(Buffer.from(await store.readFile(cases.digest, 'cases.jsonl')).toString()).toContain('"clinic"');
+  });
+});
+
+const BIG = { ...small, base: { ...small.base, steps: 100_000 } };
+
+describe('a step that computes in a child process', () => {
+  const running = (): number =>
+    Number(
+      execFileSync('sh', ['-c', 'ps -eo args | grep -c "[s]hell/child.ts" || true'], { encoding: 'utf8' }),
+    );
+
+  it('goes on while one of two runs is cancelled, and stops with its child when both are', async () => {
+    const { client, store } = lab.connection;
+    const spec = planOf(BIG).pretrain(bank);
+    const before = running();
+    const first = await take(ulid(), spec);
+    const second = await take(ulid(), spec);
+    await until('the child runs', async () => running() > before);
+    const states = (await first.query('progress')) as { steps: StepState[] };
+    const step = client.workflow.getHandle(stepWorkflowId(store.id, states.steps[0]!.key!));
+    await until(
+      'both joined',
+      async () => ((await second.query('progress')) as { steps: StepState[] }).steps[0]?.state === 'running',
+    );
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await first.cancel();
+    await expect(first.result()).rejects.toThrow();
+    expect((await step.describe()).status.name).toBe('RUNNING');
+    expect(running()).toBeGreaterThan(before);
+    await second.cancel();
+    await expect(second.result()).rejects.toThrow();
+    await until('the step stopped', async () => (await step.describe()).status.name !== 'RUNNING', 40);
+    await until('the child is gone', async () => running() === before, 40);
+  }, 120_000);
+});

@@ -13,9 +13,20 @@ import type { Tokenizer } from '../nn/tokenizer.ts';
 
 /** Special tokens of Qwen2-VL, in its order. */
 const SPECIAL = [
-  ...['<|endoftext|>', '<|im_start|>', '<|im_end|>', '<|object_ref_start|>', '<|object_ref_end|>'],
-  ...['<|box_start|>', '<|box_end|>', '<|quad_start|>', '<|quad_end|>', '<|vision_start|>', '<|vision_end|>'],
-  ...['<|vision_pad|>', '<|image_pad|>', '<|video_pad|>'],
+  '<|endoftext|>',
+  '<|im_start|>',
+  '<|im_end|>',
+  '<|object_ref_start|>',
+  '<|object_ref_end|>',
+  '<|box_start|>',
+  '<|box_end|>',
+  '<|quad_start|>',
+  '<|quad_end|>',
+  '<|vision_start|>',
+  '<|vision_end|>',
+  '<|vision_pad|>',
+  '<|image_pad|>',
+  '<|video_pad|>',
 ] as const;
 const TAGS = ['<think>', '</think>', '<answer>', '</answer>'] as const;
 
@@ -65,10 +76,12 @@ export class VocabularyTooSmall extends Error {
   override name = 'VocabularyTooSmall' as const;
 }
 
+/** Whether a byte stands for itself. */
+const prints = (byte: number): boolean =>
+  (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+
 /** A character for each byte: itself where it prints, else one from 256 on, as GPT-2's byte-level alphabet has it. */
 function byteAlphabet(): string[] {
-  const prints = (byte: number): boolean =>
-    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
   let next = 256;
   const all = Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(prints(byte) ? byte : next++));
   return [...all.filter((_, byte) => prints(byte)), ...all.filter((_, byte) => !prints(byte))];
@@ -79,7 +92,7 @@ const LETTERS = ['A', 'B', 'C', 'D'];
 
 /** The first `most` merges, fewer where every word is whole before; ties go to the pair that sorts first. */
 function trainMerges(words: readonly string[], most: number): [string, string][] {
-  const pieces = words.map((word) => [...word]);
+  const pieces = words.map((word) => word.split(''));
   const merges: [string, string][] = [];
   while (merges.length < most) {
     const counts = new Map<string, number>();

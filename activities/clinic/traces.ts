@@ -20,7 +20,18 @@ export const SCORE_WORDS = ['zero', 'one', 'two', 'three', 'four', 'five', 'six'
 
 /** Words of traces beside those of the bank. */
 export const TRACE_WORDS = [
-  ...['shows', 'fits', 'score', 'nothing', 'yes', 'no', 'from', 'not', 'prior', 'see', 'posterior', 'so'],
+  'shows',
+  'fits',
+  'score',
+  'nothing',
+  'yes',
+  'no',
+  'from',
+  'not',
+  'prior',
+  'see',
+  'posterior',
+  'so',
   ...PROBABILITY_BANDS,
   ...SCORE_WORDS,
 ] as const;
@@ -43,8 +54,13 @@ const lines: Record<Paradigm, (option: OptionReasoning, concluded: boolean) => W
     ...(rest.length === 0 ? [] : ['not', ...rest]),
   ],
   bayesian: ({ prior, fits, sign, posterior }) => [
-    ...['prior', PROBABILITY_BANDS[prior] ?? '', 'see', ...fits, ...(sign === null ? [] : [sign])],
-    ...['posterior', PROBABILITY_BANDS[posterior] ?? ''],
+    'prior',
+    PROBABILITY_BANDS[prior] ?? '',
+    'see',
+    ...fits,
+    ...(sign === null ? [] : [sign]),
+    'posterior',
+    PROBABILITY_BANDS[posterior] ?? '',
   ],
 };
 

@@ -1,5 +1,5 @@
 /** A teacher behind an OpenAI-compatible chat-completions address, by the official client. */
-import OpenAI from 'openai';
+import { APIError, OpenAI } from 'openai';
 import { z } from 'zod';
 import { Teacher } from '../../schemas/config/synthesize.ts';
 import type { TeacherAnswer, TeacherPort, TeacherRequest } from '../synthesize/teacher-port.ts';
@@ -83,7 +83,7 @@ export function openTeacher(settings: unknown, env: NodeJS.ProcessEnv = process.
       try {
         return await complete(opened, request, signal);
       } catch (error) {
-        if (error instanceof OpenAI.APIError && [400, 413, 422].includes(Number(error.status)))
+        if (error instanceof APIError && [400, 413, 422].includes(Number(error.status)))
           return {
             model: request.model,
             text: '',

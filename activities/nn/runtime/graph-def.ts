@@ -1,8 +1,7 @@
 import type { DType } from '../ops/dtype.ts';
 import type { Attribute, Node, Value } from '../ops/node.ts';
 import type { Shape } from '../ops/shape.ts';
-import { concatBytes, integer, message, text } from './protobuf.ts';
-import type { Bytes } from './protobuf.ts';
+import { ProtobufWriter } from './protobuf.ts';
 
 /** Nodes of one entry point with the names they take in the graph. */
 export interface NamedNodes {
@@ -35,63 +34,74 @@ const nodeName = (entry: string, node: Node): string => `${entry}/n${node.id}`;
 const valueName = (entry: string, value: Value): string =>
   value.index === 0 ? nodeName(entry, value.node) : `${nodeName(entry, value.node)}:${value.index}`;
 
-const shapeProto = (shape: Shape): Bytes => concatBytes(shape.map((size) => message(2, integer(1, size))));
+function writeShape(to: ProtobufWriter, field: number, shape: Shape): void {
+  to.message(field, () => {
+    for (const size of shape) to.message(2, () => to.integer(1, size));
+  });
+}
 
 /** tensorflow/core/framework/attr_value.proto */
-function attributeProto(attribute: Attribute): Bytes {
-  if ('type' in attribute) return integer(6, typeCodes[attribute.type]);
-  if ('shape' in attribute) return message(7, shapeProto(attribute.shape));
-  if ('bool' in attribute) return integer(5, attribute.bool ? 1 : 0);
-  if ('int' in attribute) return integer(3, attribute.int);
-  if ('string' in attribute) return text(2, attribute.string);
+function writeAttribute(to: ProtobufWriter, attribute: Attribute): void {
+  if ('type' in attribute) return to.integer(6, typeCodes[attribute.type]);
+  if ('shape' in attribute) return writeShape(to, 7, attribute.shape);
+  if ('bool' in attribute) return to.integer(5, attribute.bool ? 1 : 0);
+  if ('int' in attribute) return to.integer(3, attribute.int);
+  if ('string' in attribute) return to.text(2, attribute.string);
   const { dtype, shape, data } = attribute.tensor;
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return message(8, integer(1, typeCodes[dtype]), message(2, shapeProto(shape)), message(4, bytes));
+  to.message(8, () => {
+    to.integer(1, typeCodes[dtype]);
+    writeShape(to, 2, shape);
+    to.data(4, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  });
 }
 
 /** tensorflow/core/framework/node_def.proto */
-function nodeProto(entry: string, node: Node): Bytes {
-  const inputs = [
-    ...node.inputs.map((value) => valueName(entry, value)),
-    ...node.control.map((before) => `^${nodeName(entry, before)}`),
-  ];
-  return message(
-    1,
-    text(1, nodeName(entry, node)),
-    text(2, node.op),
-    ...inputs.map((name) => text(3, name)),
-    ...Object.entries(node.attrs).map(([key, attribute]) =>
-      message(5, text(1, key), message(2, attributeProto(attribute))),
-    ),
-  );
+function writeNode(to: ProtobufWriter, entry: string, node: Node): void {
+  to.message(1, () => {
+    to.text(1, nodeName(entry, node));
+    to.text(2, node.op);
+    for (const value of node.inputs) to.text(3, valueName(entry, value));
+    for (const before of node.control) to.text(3, `^${nodeName(entry, before)}`);
+    for (const [key, attribute] of Object.entries(node.attrs))
+      to.message(5, () => {
+        to.text(1, key);
+        to.message(2, () => writeAttribute(to, attribute));
+      });
+  });
 }
 
-function signatureProto({ name, inputs, outputs }: Signature): Bytes {
-  const entry = ([key, value]: [string, Value]): Bytes[] => [
-    text(1, key),
-    message(
-      2,
-      text(1, `${nodeName(name, value.node)}:${value.index}`),
-      integer(2, typeCodes[value.dtype]),
-      message(3, shapeProto(value.shape)),
-    ),
-  ];
-  return message(
-    5,
-    text(1, name),
-    message(
-      2,
-      ...Object.entries(inputs).map((pair) => message(1, ...entry(pair))),
-      ...Object.entries(outputs).map((pair) => message(2, ...entry(pair))),
-      text(3, 'tensorflow/serving/predict'),
-    ),
-  );
+/** tensorflow/core/protobuf/meta_graph.proto, SignatureDef */
+function writeSignature(to: ProtobufWriter, { name, inputs, outputs }: Signature): void {
+  const writeInfo = (field: number, key: string, value: Value): void =>
+    to.message(field, () => {
+      to.text(1, key);
+      to.message(2, () => {
+        to.text(1, `${nodeName(name, value.node)}:${value.index}`);
+        to.integer(2, typeCodes[value.dtype]);
+        writeShape(to, 3, value.shape);
+      });
+    });
+  to.message(5, () => {
+    to.text(1, name);
+    to.message(2, () => {
+      for (const [key, value] of Object.entries(inputs)) writeInfo(1, key, value);
+      for (const [key, value] of Object.entries(outputs)) writeInfo(2, key, value);
+      to.text(3, 'tensorflow/serving/predict');
+    });
+  });
 }
 
 /** A saved_model.pb with the tag `serve`: the nodes of all entry points and the given signatures. */
-export function savedModel(graph: readonly NamedNodes[], signatures: readonly Signature[]): Bytes {
-  const nodes = graph.flatMap(({ entry, nodes }) => nodes.map((node) => nodeProto(entry, node)));
-  const graphDef = message(2, ...nodes, message(4, integer(1, producerVersion)));
-  const metaGraph = message(2, message(1, text(4, 'serve')), graphDef, ...signatures.map(signatureProto));
-  return concatBytes([integer(1, 1), metaGraph]);
+export function savedModel(graph: readonly NamedNodes[], signatures: readonly Signature[]): Uint8Array {
+  const to = new ProtobufWriter();
+  to.integer(1, 1);
+  to.message(2, () => {
+    to.message(1, () => to.text(4, 'serve'));
+    to.message(2, () => {
+      for (const { entry, nodes } of graph) for (const node of nodes) writeNode(to, entry, node);
+      to.message(4, () => to.integer(1, producerVersion));
+    });
+    for (const signature of signatures) writeSignature(to, signature);
+  });
+  return to.finish();
 }

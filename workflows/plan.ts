@@ -108,6 +108,7 @@ export function planOf(config: PipelineConfig) {
           prompt: config.evaluate.prompt,
           paradigms: config.evaluate.paradigms,
           maxNewTokens: config.evaluate.maxNewTokens,
+          batchSize: config.evaluate.batchSize,
           scorer: config.evaluate.scorer,
         },
       ),

@@ -206,7 +206,8 @@ const groupPoints = (
     }
     best = next;
   }
-  return [...(best[n]?.shapes ?? [])];
+  const keyed = (best[n]?.shapes ?? []).map((shape) => [JSON.stringify(shape), shape] as const);
+  return [...new Map(keyed).values()];
 };
 
 /** Share of the tokens that batches have room for and that hold none. */

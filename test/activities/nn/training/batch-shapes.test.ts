@@ -73,6 +73,10 @@ describe('planShapes', () => {
     const data = windows(150, rows);
     expect(paddingWaste(data, planShapes(data, limits), PAIR)).toBeLessThan(0.1);
   });
+  it('names no shape twice where all windows are alike', () => {
+    const window = windows(1, 4)[0]!;
+    expect(planShapes([window, window, window], limits)).toHaveLength(1);
+  });
   it('gives a row longer than the limit a batch of its own', () => {
     const data = [
       [

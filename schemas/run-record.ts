@@ -9,7 +9,7 @@ export const RunId = z.string().regex(/^[0-9A-HJKMNP-TV-Z]{26}$/, 'a run id is a
 export type RunId = z.infer<typeof RunId>;
 
 /** One step of a run. `joined`: another run was computing it; `outputs` is empty until the step is done. */
-export const RunStep = z.strictObject({
+const RunStep = z.strictObject({
   step: z.string().min(1),
   stage: StageName,
   key: Digest,

@@ -160,7 +160,7 @@ describe('the code digest', () => {
 
   it('says which import leads nowhere and which package is not pinned', async () => {
     await write('stage/add.ts', "export { x as add } from './gone.ts';\n");
-    await expect(trace()).rejects.toThrow('stage/add.ts:1:25: ERROR: Could not resolve "./gone.ts"');
+    await expect(trace()).rejects.toThrow('stage/add.ts imports stage/gone.ts, which cannot be read');
     await write('stage/add.ts', "export { x as add } from 'unpinned/part';\n");
     await expect(trace()).rejects.toThrow('package unpinned is imported but not in package-lock.json');
   });
@@ -176,7 +176,7 @@ describe('the code digest', () => {
     await rm(elsewhere, { recursive: true });
   });
 
-  it('of this project’s own graphs takes little time, and is traced once in a process', async () => {
+  it('is traced once in a process, and then the same as traced anew', async () => {
     const project = path.resolve(import.meta.dirname, '../..');
     const entries = ['artifacts/store.ts', 'artifacts/code-digest.ts'];
     const first = codeMap(project, entries);
@@ -185,8 +185,6 @@ describe('the code digest', () => {
     expect(map['artifacts/window.ts']).toMatch(/^sha256:/);
     expect(map['node_modules/minio']).toBeUndefined();
     expect(map['node_modules/esbuild']).toMatch(/^0\./);
-    const started = performance.now();
-    await traceCode(project, entries);
-    expect(performance.now() - started).toBeLessThan(1500);
+    expect(await traceCode(project, entries)).toEqual(map);
   });
 });

@@ -1,5 +1,5 @@
 import { Client, Connection as TemporalConnection } from '@temporalio/client';
-import { connectMinio } from '../artifacts/minio-port.ts';
+import { connectMinio, type MinioSettings } from '../artifacts/minio-port.ts';
 import { openStore, type ArtifactStore } from '../artifacts/store.ts';
 import type { TemporalConfig } from '../schemas/temporal-config.ts';
 import { homeFolders, type Home } from './home.ts';
@@ -10,6 +10,9 @@ import { loadTemporalConfig, storeAddress, temporalAddress } from './temporal-co
 export class NotConnected extends Error {
   override name = 'NotConnected' as const;
 }
+
+/** Nothing names a server and no local one was started. */
+export class NoServer extends NotConnected {}
 
 /** What commands and workers of this home talk to. */
 export interface Connection {
@@ -22,22 +25,36 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** Opens the store that is meant: by the environment, by `temporal.config.ts`, else the local one that `up` started. */
-export async function connectStore(): Promise<ArtifactStore> {
-  const config = await loadTemporalConfig();
-  const meant = storeAddress(config);
-  const local = await readServers(homeFolders());
-  const endpoint = meant.endpoint ?? local?.s3?.endpoint;
-  const accessKey = process.env['AWS_ACCESS_KEY_ID'] ?? local?.s3?.accessKey;
-  const secretKey = process.env['AWS_SECRET_ACCESS_KEY'] ?? local?.s3?.secretKey;
-  if (endpoint === undefined)
-    throw new NotConnected(
-      'no S3 server is known: start the local one with `mmedexpert up`, or set S3_ENDPOINT',
-    );
+/**
+ * Which bucket is meant and with which keys: by the environment, by `temporal.config.ts`, else the local server's that
+ * `up` started. Throws {@link NotConnected}.
+ */
+export async function storeSettings(): Promise<MinioSettings> {
+  const { endpoint, ...meant } = storeAddress(await loadTemporalConfig());
+  if (endpoint === undefined) {
+    // Keys of the environment are for another server: the local one has its own.
+    const local = (await readServers(homeFolders()))?.s3;
+    if (local) return { ...local, ...meant };
+    throw new NoServer('no S3 server is known: start the local one with `mmedexpert up`, or set S3_ENDPOINT');
+  }
+  const accessKey = process.env['AWS_ACCESS_KEY_ID'];
+  const secretKey = process.env['AWS_SECRET_ACCESS_KEY'];
   if (accessKey === undefined || secretKey === undefined)
     throw new NotConnected(`no credentials for ${endpoint}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`);
-  return openStore(
-    await connectMinio({ endpoint, accessKey, secretKey, bucket: meant.bucket, region: meant.region }),
+  return { endpoint, accessKey, secretKey, ...meant };
+}
+
+/** Opens the store that is meant. Throws {@link NotConnected}. */
+export const connectStore = async (): Promise<ArtifactStore> =>
+  openStore(await connectMinio(await storeSettings()));
+
+/** Which Temporal server and namespace are meant. Throws {@link NotConnected}. */
+export async function temporalSettings() {
+  const { options, address: named, namespace } = temporalAddress(await loadTemporalConfig());
+  const address = named ?? (await readServers(homeFolders()))?.temporal?.address;
+  if (address !== undefined) return { options: { ...options, address }, namespace };
+  throw new NoServer(
+    'no Temporal server is known: start the local one with `mmedexpert up`, or set TEMPORAL_ADDRESS',
   );
 }
 
@@ -45,17 +62,11 @@ export async function connectStore(): Promise<ArtifactStore> {
 export async function connect(): Promise<Connection> {
   const home = homeFolders();
   const config = await loadTemporalConfig();
-  const { options, address: named, namespace } = temporalAddress(config);
-  const address = named ?? (await readServers(home))?.temporal?.address;
-  if (address === undefined)
-    throw new NotConnected(
-      'no Temporal server is known: start the local one with `mmedexpert up`, or set TEMPORAL_ADDRESS',
-    );
-  const temporalOptions = { ...options, address };
+  const { options: temporalOptions, namespace } = await temporalSettings();
   const store = await connectStore();
   const connection = await TemporalConnection.connect(temporalOptions).catch((error: unknown) => {
     throw new NotConnected(
-      `Temporal at ${address} does not answer: start it with \`mmedexpert up\`, or check TEMPORAL_ADDRESS`,
+      `Temporal at ${temporalOptions.address} does not answer: start it with \`mmedexpert up\`, or check TEMPORAL_ADDRESS`,
       { cause: error },
     );
   });

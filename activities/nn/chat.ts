@@ -9,7 +9,7 @@ import { embeddingsOf, type Grid } from './models/position-ids.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** Stands once for each image in a rendered conversation. */
-export const IMAGE_TOKEN = '<|image_pad|>';
+const IMAGE_TOKEN = '<|image_pad|>';
 
 /** Tokens that mean image or video embeddings; in a text they would break the count of embeddings. */
 const VISION_TOKENS = [IMAGE_TOKEN, '<|video_pad|>', '<|vision_pad|>', '<|vision_start|>', '<|vision_end|>'];

@@ -6,7 +6,7 @@ import type { ReadAt, ReadFolder, Write, WriteFolder } from '../checkpoint/files
 const MAX_READ = 2 ** 30;
 
 /** Opens a file for reads by position. */
-export const openFile = async (path: string): Promise<ReadAt> => {
+const openFile = async (path: string): Promise<ReadAt> => {
   const handle = await open(path, 'r');
   const { size } = await handle.stat();
   return {
@@ -33,7 +33,7 @@ export const openFile = async (path: string): Promise<ReadAt> => {
 };
 
 /** Creates (or replaces) a file to be written from start to end. */
-export const createFile = async (path: string): Promise<Write> => {
+const createFile = async (path: string): Promise<Write> => {
   const handle = await open(path, 'w');
   return {
     path,

@@ -1,6 +1,7 @@
 /** Shapes of GBA's batches: prompts are known from the start, completions are not. */
 import type { GbaParams } from '../../schemas/gba-params.ts';
 import type { BatchSizes } from '../nn/generation/entries.ts';
+import { distinctShapes } from '../nn/training/batch-shapes.ts';
 import type { BatchShape } from '../nn/training/batch-shapes.ts';
 
 export interface PromptSize {
@@ -60,7 +61,7 @@ export const trainingShapes = (
     );
   const images = worst((p) => p.images);
   const promptTokens = worst((p) => p.tokens);
-  return LEVELS.flatMap(({ longest, means }) =>
+  const shapes = LEVELS.flatMap(({ longest, means }) =>
     means.map((mean) => {
       const labels = roundUp(Math.ceil(rows * mean * params.maxNewTokens), 16);
       return {
@@ -72,4 +73,5 @@ export const trainingShapes = (
       };
     }),
   );
+  return distinctShapes(shapes);
 };

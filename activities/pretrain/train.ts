@@ -11,7 +11,7 @@ import type { Grid } from '../nn/models/position-ids.ts';
 import { forwardVision } from '../nn/models/vision.ts';
 import { Program } from '../nn/runtime/program.ts';
 import { supervisedWeights } from '../nn/token-weights.ts';
-import { planShapes, planWindow } from '../nn/training/batch-shapes.ts';
+import { distinctShapes, planShapes, planWindow } from '../nn/training/batch-shapes.ts';
 import type { BatchShape } from '../nn/training/batch-shapes.ts';
 import { addSupervisedEntry, entryOf } from '../nn/training/entries.ts';
 import type { TrainedModel } from '../nn/training/entries.ts';
@@ -68,7 +68,7 @@ const shapesOf = (job: PretrainJob, imageTokens: number, pairCost: number): Batc
   const rows = Math.max(...windows.map((w) => w.length));
   const tokens = rows * job.maxTokens;
   const worst = { rows, length: job.maxTokens, tokens, labels: tokens, images: rows * imageTokens };
-  return [...planShapes(windows, { tokens, shapes: SHAPES, pairCost }), worst];
+  return distinctShapes([...planShapes(windows, { tokens, shapes: SHAPES, pairCost }), worst]);
 };
 
 /** Images of all rows one after another, then zeros. */

@@ -74,6 +74,13 @@ const fits = (a: BatchShape, b: BatchShape): boolean =>
   a.labels <= b.labels &&
   a.images <= b.images;
 
+/** Each shape once, in the order of the first. */
+export const distinctShapes = (shapes: readonly BatchShape[]): BatchShape[] => [
+  ...new Map(
+    shapes.map((s) => [[s.rows, s.length, s.tokens, s.labels, s.images].join(), s] as const),
+  ).values(),
+];
+
 /** Smallest shape that holds these rows, rounded up. */
 export const shapeOf = (rows: readonly RowSize[]): BatchShape => {
   const sum = (of: (row: RowSize) => number): number => rows.reduce((total, row) => total + of(row), 0);
@@ -206,8 +213,7 @@ const groupPoints = (
     }
     best = next;
   }
-  const keyed = (best[n]?.shapes ?? []).map((shape) => [JSON.stringify(shape), shape] as const);
-  return [...new Map(keyed).values()];
+  return distinctShapes(best[n]?.shapes ?? []);
 };
 
 /** Share of the tokens that batches have room for and that hold none. */

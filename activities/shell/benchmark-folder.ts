@@ -67,10 +67,23 @@ async function formatOfFile(folder: string, file: string): Promise<BenchmarkForm
   return undefined;
 }
 
-/** The first place where an image file is: beside the data, in `images/`, or in `images/` of the folder above. */
-async function findImage(folder: string, image: string): Promise<string | undefined> {
-  for (const root of ['.', 'images', '../images']) {
-    const file = path.resolve(folder, root, image);
+/** Where images of a data file are looked for: beside it, in `images/` there or one folder up, and from the root. */
+const imageRoots = (folder: string, file: string): string[] => {
+  const beside = path.dirname(path.resolve(folder, file));
+  const roots = [
+    beside,
+    path.join(beside, 'images'),
+    path.join(beside, '../images'),
+    folder,
+    path.join(folder, 'images'),
+  ];
+  return [...new Set(roots.map((root) => path.resolve(root)))];
+};
+
+/** The first of the places where an image file is. */
+async function findImage(roots: readonly string[], image: string): Promise<string | undefined> {
+  for (const root of roots) {
+    const file = path.resolve(root, image);
     const there = await access(file).then(
       () => true,
       () => false,
@@ -106,6 +119,7 @@ export async function readBenchmark(folder: string): Promise<Benchmark> {
   const rejects: string[] = [];
   const seen = new Set<string>();
   for (const file of chooseFiles(format, fitting, folder)) {
+    const roots = imageRoots(folder, file);
     for await (const { record, place } of records(folder, file)) {
       try {
         const one = format.read(record, place);
@@ -113,7 +127,7 @@ export async function readBenchmark(folder: string): Promise<Benchmark> {
         seen.add(one.id);
         const images: string[] = [];
         for (const image of one.images) {
-          const found = await findImage(folder, image);
+          const found = await findImage(roots, image);
           if (found !== undefined) images.push(found);
         }
         cases.push({ case: one, images: images.length === one.images.length ? images : null });

@@ -139,6 +139,27 @@ describe('a benchmark folder', () => {
     expect(read.cases[0]!.images).toEqual([path.join(root, 'images/MM-0-a.jpeg')]);
   });
 
+  it('finds images beside its data file when a folder above is named', async () => {
+    const root = await write('above', {
+      'cases/cases.jsonl': `${JSON.stringify({
+        version: 1,
+        id: 'a',
+        question: 'Q',
+        options: [
+          { letter: 'A', text: 'x' },
+          { letter: 'B', text: 'y' },
+        ],
+        gold: 'A',
+        images: ['images/a.png'],
+        source: 's',
+        licence: 'l',
+        split: 'test',
+      })}\n`,
+      'cases/images/a.png': '',
+    });
+    expect((await readBenchmark(root)).cases[0]!.images).toEqual([path.join(root, 'cases/images/a.png')]);
+  });
+
   it('says which record is no case, and why', async () => {
     const row = {
       question: 'Q',

@@ -1,0 +1,122 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openSafetensors } from '../../../activities/nn/checkpoint/safetensors-file.ts';
+import { nodeFolder } from '../../../activities/nn/runtime/files.ts';
+import { expectAllClose } from '../../_allclose.ts';
+import { hasShared, shared } from '../../_shared.ts';
+import { readGolden } from '../../activities/nn/models/_golden.ts';
+
+interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const cli = path.resolve(import.meta.dirname, '../../../infra/cli/mmedexpert.mjs');
+
+const mmedexpert = (...args: string[]): Promise<Outcome> =>
+  new Promise((resolve) => {
+    execFile(process.execPath, [cli, ...args], (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+    );
+  });
+
+describe.skipIf(!hasShared)('the verb model', () => {
+  const model = shared('golden/qwen2_vl');
+  let folder: string;
+  let input: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'mmedexpert-model-test-'));
+    input = path.join(folder, 'input.json');
+    const messages = [
+      { role: 'system', content: 'Reasoning:' },
+      { role: 'user', content: [{ type: 'image' }, { type: 'text', text: 'Describe the mass.' }] },
+    ];
+    const image = path.relative(folder, shared('golden/image-0.png'));
+    await writeFile(input, JSON.stringify({ messages, images: [image] }));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it('forward writes what the reference computes, from image files relative to the input', async () => {
+    const out = path.join(folder, 'out.safetensors');
+    const { code, stdout } = await mmedexpert(
+      'model',
+      'forward',
+      '--model',
+      model,
+      '--input',
+      input,
+      '--out',
+      out,
+      '--json',
+    );
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({
+      out,
+      tensors: {
+        input_ids: [38],
+        position_ids: [3, 38],
+        logits: [38, 614],
+        image_embeds: [6, 64],
+        pixel_values: [24, 1176],
+        image_grid_thw: [1, 3],
+      },
+    });
+    const golden = await readGolden('qwen2_vl');
+    const file = await openSafetensors(nodeFolder(folder), 'out.safetensors');
+    expect(Array.from((await file.readData('input_ids')) as BigInt64Array, Number)).toEqual(
+      golden.cases[1]?.prompt_ids,
+    );
+    const pixels = await file.read('pixel_values');
+    expectAllClose(pixels, await golden.expected('image0.pixel_values'), { rtol: 0, atol: 1e-5 }, 'pixels');
+    expectAllClose(
+      await file.read('logits'),
+      await golden.expected('image.logits'),
+      { rtol: 0, atol: 3e-4 },
+      'logits',
+    );
+    await file.close();
+  });
+
+  it('generate answers greedily, and differently with an adapter', async () => {
+    const golden = await readGolden('qwen2_vl');
+    const common = [
+      'model',
+      'generate',
+      '--model',
+      model,
+      '--input',
+      input,
+      '--max-new-tokens',
+      '6',
+      '--json',
+    ];
+    const [plain, adapted] = await Promise.all([
+      mmedexpert(...common),
+      mmedexpert(...common, '--adapter', shared('golden/qwen2_vl/adapter')),
+    ]);
+    const answer = JSON.parse(plain.stdout) as { text: string; token_ids: number[]; finish_reason: string };
+    expect(answer.token_ids).toEqual(golden.cases[1]?.greedy_ids.slice(0, 6));
+    expect(answer.finish_reason).toBe('length');
+    expect(answer.text.length).toBeGreaterThan(0);
+    expect((JSON.parse(adapted.stdout) as typeof answer).token_ids).not.toEqual(answer.token_ids);
+  });
+
+  it('ends with code 1 and the reason where the input is wrong, with code 2 where the command is', async () => {
+    const bad = path.join(folder, 'bad.json');
+    await writeFile(bad, JSON.stringify({ messages: [], pictures: [] }));
+    const [wrong, usage] = await Promise.all([
+      mmedexpert('model', 'generate', '--model', model, '--input', bad),
+      mmedexpert('model', 'generate', '--model', model, '--input', input, '--max-new-tokens', 'many'),
+    ]);
+    expect(wrong.code).toBe(1);
+    expect(wrong.stderr).toContain('bad.json');
+    expect(wrong.stderr).toContain('pictures');
+    expect(usage.code).toBe(2);
+    expect(usage.stderr).toContain('whole number from 1');
+  });
+});

@@ -15,7 +15,7 @@ export async function packagesAreThere(root) {
   const there = await readPackages(path.join(root, 'node_modules/.package-lock.json')).catch(() => undefined);
   if (there === undefined) return false;
   return Object.entries(wanted).every(([place, { version, integrity, optional, link }]) => {
-    if (place === '' || link) return true;
+    if (!place.startsWith('node_modules/') || link) return true;
     const found = there[place];
     if (found === undefined) return optional === true;
     return found.version === version && found.integrity === integrity;

@@ -64,15 +64,19 @@ export async function setUp(root, options = {}) {
   await locked(
     path.join(cache, 'locks', 'native'),
     async () => {
+      // What an earlier set-up left when it was killed.
       await rm(scratchOf(cache), { recursive: true, force: true });
       await mkdir(scratchOf(cache), { recursive: true });
-      const { pins, kind, pin, servers: toBuild } = await survey(root, cache, options);
-      // The download waits for the network, the builds for the processor: they go together.
-      await together([
-        ensureLibrary(cache, kind, pin, options).then(() => ensureBinding(root, cache, kind, pin, options)),
-        ensureServers(cache, pins, toBuild),
-      ]);
-      await rm(scratchOf(cache), { recursive: true, force: true });
+      try {
+        const { pins, kind, pin, servers: toBuild } = await survey(root, cache, options);
+        // The download waits for the network, the builds for the processor: they go together.
+        await together([
+          ensureLibrary(cache, kind, pin, options).then(() => ensureBinding(root, cache, kind, pin, options)),
+          ensureServers(cache, pins, toBuild),
+        ]);
+      } finally {
+        await rm(scratchOf(cache), { recursive: true, force: true });
+      }
     },
     tellOfHolder,
   );

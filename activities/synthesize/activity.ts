@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import pLimit from 'p-limit';
@@ -73,6 +74,8 @@ async function synthesize(params: SynthesizeParams, io: StageIo, teacher: Teache
     };
   };
 
+  // Each request in flight listens to the signal.
+  setMaxListeners(teacher.maxInFlight + 10, io.signal);
   const limit = pLimit(teacher.maxInFlight);
   const failed = new AbortController();
   let saving = Promise.resolve();

@@ -20,7 +20,11 @@ export function modelVariables(t: Trace, config: ModelConfig, adapter: Adapter |
 }
 
 /** Writes the weights of a checkpoint and of an adapter into the variables that `modelVariables` declares. */
-export async function fillModel(session: Session, checkpoint: Checkpoint, adapter: Adapter | undefined): Promise<void> {
+export async function fillModel(
+  session: Session,
+  checkpoint: Checkpoint,
+  adapter: Adapter | undefined,
+): Promise<void> {
   await session.fill('base', (name) => checkpoint.read(name));
   if (adapter === undefined) return;
   await session.fill('adapter', (key) => {

@@ -101,6 +101,20 @@ describe.skipIf(!hasShared).each(['qwen2_vl', 'qwen2_5_vl'] as const)('%s agains
         return { outputs: { ...outputs, loss, logps: t.neg(losses) } };
       });
     }
+    program.entry('half', (t) => {
+      const T = cases[0]?.prompt_ids.length ?? 0;
+      const weights = Object.entries(baseVariables(t, config));
+      // What a bfloat16 checkpoint holds, rounded here from float32.
+      const base = Object.fromEntries(
+        weights.map(([name, w]) => [name, w.shape.length === 1 ? w : t.cast(w, 'bfloat16')]),
+      );
+      const embeds = embedTokens(t, { base }, t.input('ids', [1, T], 'int32'));
+      const hidden = forwardText(t, { base }, config, {
+        embeds,
+        positions: t.input('positions', [3, 1, T], 'int32'),
+      });
+      return { outputs: { logits: logits(t, { base }, config, t.reshape(hidden, [T, -1])) } };
+    });
     const longest = Math.max(...cases.map(({ prompt_ids }) => prompt_ids.length));
     program.entry('batch', (t) => {
       const params = { base: baseVariables(t, config) };
@@ -200,6 +214,16 @@ describe.skipIf(!hasShared).each(['qwen2_vl', 'qwen2_5_vl'] as const)('%s agains
         }
     },
   );
+
+  it('computes close to float32 with weights in bfloat16', async () => {
+    const found = session.run('half', await feeds(byName('text'), byName('text').prompt_ids));
+    const expected = await golden.expected('text.logits');
+    const error = expected.reduce((sum, x, i) => sum + (x - (found['logits']?.[i] ?? 0)) ** 2, 0);
+    const size = expected.reduce((sum, x) => sum + x ** 2, 0);
+    // Eight bits of mantissa, four products deep.
+    expect(Math.sqrt(error / size)).toBeGreaterThan(1e-4);
+    expect(Math.sqrt(error / size)).toBeLessThan(0.05);
+  });
 
   it('gives each row of a padded batch what it gives the row alone', async () => {
     const { config, cases } = golden;

@@ -76,7 +76,7 @@ export const storeAddress = (
   { store }: TemporalConfig,
   env: NodeJS.ProcessEnv = process.env,
 ): TemporalConfig['store'] => {
-  const endpoint = env['S3_ENDPOINT'] ?? store.endpoint;
+  const endpoint = env['S3_ENDPOINT'] || store.endpoint;
   return {
     bucket: env['S3_BUCKET'] ?? store.bucket,
     region: env['S3_REGION'] ?? env['AWS_REGION'] ?? store.region,

@@ -28,7 +28,7 @@ async function examineTensorFlow(kind: string): Promise<Finding[]> {
   } catch (error) {
     const { stderr = '' } = error as { stderr?: string };
     const why = stderr.split('\n').find((line) => /error/i.test(line)) ?? wordsOf(error);
-    return [fail('TensorFlow', `does not load: ${why.trim()}`, `${SET_UP} --verify`)];
+    return [fail('TensorFlow', `does not load: ${why.trim()}`, 'run `mmedexpert setup --verify`')];
   }
 }
 
@@ -56,7 +56,7 @@ export async function* examineNative(): AsyncGenerator<Finding> {
     : fail(
         'TensorFlow files',
         `missing or damaged: ${found.library ? 'binding' : 'library'}`,
-        `${SET_UP} --verify`,
+        'run `mmedexpert setup --verify`',
       );
   if (found.binding) yield* await examineTensorFlow(found.kind);
 }

@@ -40,18 +40,17 @@ async function downloadWheel({ name, version, sha256 }, platforms, folder) {
   );
 }
 
-/** Bytes in a folder, as far as they can be seen while others write there. */
-async function bytesIn(folder) {
-  const names = await readdir(folder, { recursive: true }).catch(() => []);
-  const sizes = names
-    .filter((name) => !name.includes('include'))
-    .map((name) =>
-      stat(path.join(folder, name)).then(
-        (entry) => (entry.isFile() ? entry.size : 0),
-        () => 0,
-      ),
-    );
-  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+/** How much of a download lies in a folder, in words; nothing where it cannot be seen yet. */
+async function megabytesIn(folder) {
+  const names = folder === '' ? [] : await readdir(folder, { recursive: true });
+  const sizes = names.map((name) =>
+    stat(path.join(folder, name)).then(
+      (entry) => (entry.isFile() ? entry.size : 0),
+      () => 0,
+    ),
+  );
+  const megabytes = Math.round((await Promise.all(sizes)).reduce((sum, size) => sum + size, 0) / 1e6);
+  return megabytes > 0 ? `${megabytes} MB there` : '';
 }
 
 /** Shared libraries under a folder: what programs load, and what has to be as it was made. */
@@ -79,7 +78,7 @@ async function make(cache, folder, kind, pin) {
         const library = pin.wheels[0].version;
         await seal(temporary, await librariesIn(temporary), { kind, library, wheels: pin.wheels });
       }),
-    async () => (at === '' ? '' : `${Math.round((await bytesIn(at)) / 1e6)} MB there`),
+    () => megabytesIn(at),
   );
 }
 

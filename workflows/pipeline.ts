@@ -20,6 +20,7 @@ import { progressQuery } from './messages.ts';
 import { planOf, type Model } from './plan.ts';
 import { awaitReview, type OpenReview } from './review.ts';
 import { openRun, rootMessage, type Outputs } from './run.ts';
+import { createSerially } from './serially.ts';
 import { shards } from './shards.ts';
 
 const { recordRun } = proxyLocalActivities<Activities>({ startToCloseTimeout: '1 minute' });
@@ -42,7 +43,8 @@ const output = async (outputs: Promise<Outputs>, name: string): Promise<Referenc
 export async function pipeline(input: PipelineInput): Promise<Outputs> {
   const { config, sources } = input;
   const plan = planOf(config);
-  const run = openRun(input);
+  const serially = createSerially();
+  const run = openRun(input, serially);
   let status: RunProgress['status'] = 'running';
   let review: OpenReview | undefined;
   let failure: string | undefined;
@@ -93,6 +95,7 @@ export async function pipeline(input: PipelineInput): Promise<Outputs> {
       const { kept } = await run.step(plan.filter(cases, traces));
       const decisions = await awaitReview(
         { ...input, traces: kept!, cases, bank: config.review.kind === 'rule' ? source('train') : undefined },
+        serially,
         (open) => {
           review = open;
           status = open ? 'waiting-for-review' : 'running';
@@ -182,6 +185,6 @@ export async function pipeline(input: PipelineInput): Promise<Outputs> {
     failure = rootMessage(error);
     throw error;
   } finally {
-    await CancellationScope.nonCancellable(() => recordRun(progress()));
+    await CancellationScope.nonCancellable(() => serially(() => recordRun(progress())));
   }
 }

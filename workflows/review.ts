@@ -10,6 +10,7 @@ import { mediaTypeOf } from '../schemas/artifact-kind.ts';
 import { Reference } from '../schemas/reference.ts';
 import type { RunContext } from './run.ts';
 import { decideUpdate } from './messages.ts';
+import type { Serially } from './serially.ts';
 
 /** An open review: the traces it is about and how many of them nobody has decided. */
 export interface OpenReview {
@@ -31,10 +32,11 @@ export async function awaitReview(
     readonly cases: Reference;
     readonly bank: Reference | undefined;
   },
+  serially: Serially,
   show: (review: OpenReview | undefined) => void,
 ): Promise<Reference> {
   const { traces, cases, bank } = run;
-  let ledger = await openReview({ traces, decisions: [] });
+  let ledger = await serially(() => openReview({ traces, decisions: [] }));
   const received: Reference[] = [];
   let accepting: Promise<unknown> = Promise.resolve();
 
@@ -42,7 +44,7 @@ export async function awaitReview(
     decideUpdate,
     async (decisions) => {
       const turn = accepting.then(async () => {
-        ledger = await acceptDecisions({ traces, decisions, earlier: received });
+        ledger = await serially(() => acceptDecisions({ traces, decisions, earlier: received }));
         received.push(decisions);
         show(ledger.undecided > 0 ? { traces, undecided: ledger.undecided } : undefined);
         return ledger.undecided;

@@ -9,6 +9,7 @@ import type { Activities } from '../activities/index.ts';
 import type { PipelineInput } from '../schemas/pipeline-input.ts';
 import type { Reference } from '../schemas/reference.ts';
 import type { StepSpec, StepState } from '../schemas/step.ts';
+import type { Serially } from './serially.ts';
 
 /** What identifies a run to its steps. */
 export type RunContext = Pick<PipelineInput, 'runId' | 'storeId' | 'queues' | 'limits'>;
@@ -46,7 +47,7 @@ export function rootMessage(error: unknown): string {
   return message;
 }
 
-export function openRun({ runId, storeId, queues, limits }: RunContext): Run {
+export function openRun({ runId, storeId, queues, limits }: RunContext, serially: Serially): Run {
   const states = new Map<string, StepState>();
   const producers = new Map<string, () => Promise<Outputs>>();
 
@@ -70,7 +71,7 @@ export function openRun({ runId, storeId, queues, limits }: RunContext): Run {
     };
     note({ state: 'looking-up' });
     try {
-      const found = await lookupStep(spec);
+      const found = await serially(() => lookupStep(spec));
       if (found.verdict === 'hit') {
         note({
           state: 'done',
@@ -101,7 +102,7 @@ export function openRun({ runId, storeId, queues, limits }: RunContext): Run {
       const damaged = error instanceof ActivityFailure ? corruptInput(error) : undefined;
       const produce = damaged === undefined ? undefined : producers.get(damaged);
       if (damaged === undefined || produce === undefined) throw error;
-      await quarantineArtifact(damaged);
+      await serially(() => quarantineArtifact(damaged));
       await produce();
       outputs = await take(spec);
     }

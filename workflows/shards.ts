@@ -2,6 +2,7 @@ import { setHandler } from '@temporalio/workflow';
 import type { StepSpec, StepState } from '../schemas/step.ts';
 import { progressQuery } from './messages.ts';
 import { openRun, type RunContext } from './run.ts';
+import { createSerially } from './serially.ts';
 
 export interface ShardsInput {
   readonly run: RunContext;
@@ -10,7 +11,7 @@ export interface ShardsInput {
 
 /** The shards of one stage, a bounded number in flight; a child of the run so that the run's history stays short. */
 export async function shards({ run, specs }: ShardsInput): Promise<StepState[]> {
-  const { step, states } = openRun(run);
+  const { step, states } = openRun(run, createSerially());
   setHandler(progressQuery, () => ({ runId: run.runId, status: 'running', steps: states(), children: [] }));
   const waiting = [...specs];
   const lane = async () => {

@@ -1,6 +1,6 @@
-import { Client, Connection as TemporalConnection } from '@temporalio/client';
-import { connectMinio, type MinioSettings } from '../artifacts/minio-port.ts';
-import { openStore, type ArtifactStore } from '../artifacts/store.ts';
+import type { Client } from '@temporalio/client';
+import type { MinioSettings } from '../artifacts/minio-port.ts';
+import type { ArtifactStore } from '../artifacts/store.ts';
 import type { TemporalConfig } from '../schemas/temporal-config.ts';
 import { homeFolders, type Home } from './home.ts';
 import { readServers } from './servers/servers-file.ts';
@@ -45,8 +45,12 @@ export async function storeSettings(): Promise<MinioSettings> {
 }
 
 /** Opens the store that is meant. Throws {@link NotConnected}. */
-export const connectStore = async (): Promise<ArtifactStore> =>
-  openStore(await connectMinio(await storeSettings()));
+export async function connectStore(): Promise<ArtifactStore> {
+  // Loaded here and not above, as is Temporal's client below: whoever only asks for help does not wait for them.
+  const { connectMinio } = await import('../artifacts/minio-port.ts');
+  const { openStore } = await import('../artifacts/store.ts');
+  return openStore(await connectMinio(await storeSettings()));
+}
 
 /** Which Temporal server and namespace are meant. Throws {@link NotConnected}. */
 export async function temporalSettings() {
@@ -63,8 +67,9 @@ export async function connect(): Promise<Connection> {
   const home = homeFolders();
   const config = await loadTemporalConfig();
   const { options: temporalOptions, namespace } = await temporalSettings();
+  const { Client, Connection } = await import('@temporalio/client');
   const store = await connectStore();
-  const connection = await TemporalConnection.connect(temporalOptions).catch((error: unknown) => {
+  const connection = await Connection.connect(temporalOptions).catch((error: unknown) => {
     throw new NotConnected(
       `Temporal at ${temporalOptions.address} does not answer: start it with \`mmedexpert up\`, or check TEMPORAL_ADDRESS`,
       { cause: error },

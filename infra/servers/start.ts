@@ -77,7 +77,8 @@ export async function startS3(home: Home, preferred = 7070): Promise<NonNullable
     });
   const { pid, port } = await start([]).catch(async (error: unknown) => {
     if (!(error instanceof ServerFailed && /xattr|extended attribute/i.test(error.message))) throw error;
-    const beside = path.join(home.root, 's3-metadata');
+    // versitygw takes any folder whose name begins with that of the data for one inside it.
+    const beside = path.join(home.root, 'attributes');
     await mkdir(beside, { recursive: true });
     return start(['--sidecar', beside]);
   });

@@ -7,7 +7,7 @@
  * of the difference is a bootstrap that draws cases.
  */
 import type { Comparison } from '../../schemas/report.ts';
-import { bootstrapInterval, drawCases, type Cluster } from './statistics/bootstrap.ts';
+import { bootstrapInterval, type Cluster } from './statistics/bootstrap.ts';
 import { holm } from './statistics/holm.ts';
 import { mcnemarExact } from './statistics/mcnemar.ts';
 
@@ -24,12 +24,14 @@ export const TESTS =
   'answered more of its questions right, ties drop out. Interval of a difference: percentile bootstrap that draws ' +
   'cases. Intervals of accuracies: Wilson, 95 %, which takes answers as independent.';
 
-/** `model` minus `base` over the questions that both were asked. `adjustedP` is `p` until all comparisons are known. */
+/**
+ * `model` minus `base` over the questions that both were asked. `draws` are those of the bootstrap for a number of cases.
+ * `adjustedP` is `p` until all comparisons are known.
+ */
 export function compare(
   model: readonly Answered[],
   base: readonly Answered[],
-  resamples: number,
-  seed: number,
+  draws: (cases: number) => readonly Int32Array[],
 ): Comparison {
   const baseAnswers = new Map(
     base.map((answer) => [JSON.stringify([answer.caseId, answer.question]), answer.correct]),
@@ -47,10 +49,7 @@ export function compare(
   const better = cases.filter((cluster) => cluster.sum > 0).length;
   const worse = cases.filter((cluster) => cluster.sum < 0).length;
   const p = mcnemarExact(better, worse);
-  const interval =
-    cases.length === 0
-      ? { low: 0, high: 0 }
-      : bootstrapInterval(cases, drawCases(cases.length, resamples, seed));
+  const interval = cases.length === 0 ? { low: 0, high: 0 } : bootstrapInterval(cases, draws(cases.length));
   return {
     cases: cases.length,
     answers,

@@ -9,11 +9,17 @@ import { baselineOf } from '../evaluate/baselines.ts';
 export function clinicBaselines(bank: Bank, cases: readonly Case[]): Baseline[] {
   if (cases.some((one) => one.source !== CLINIC_SOURCE)) return [];
   return [
-    baselineOf('bayes-blind', 'Bayes’ rule over the table without the drawing', cases, (one) =>
-      bayesLetter(bank, one, 'blind') === one.gold ? 1 : 0,
+    baselineOf(
+      'bayes-blind',
+      'Bayes’ rule over the table, drawings unseen; image cases are kept only where this misleads',
+      cases,
+      (one) => (bayesLetter(bank, one, 'blind') === one.gold ? 1 : 0),
     ),
-    baselineOf('bayes-optimal', 'Bayes’ rule over the table, drawing included', cases, (one) =>
-      bayesLetter(bank, one) === one.gold ? 1 : 0,
+    baselineOf(
+      'bayes-optimal',
+      'Bayes’ rule over the table, drawings seen; cases are kept only where this is right',
+      cases,
+      (one) => (bayesLetter(bank, one) === one.gold ? 1 : 0),
     ),
   ];
 }

@@ -11,6 +11,7 @@ import type {
 import { cellOf, countedBy, groupedBy, sectionOf, type Counted } from '../evaluate/aggregate.ts';
 import { plainBaselines } from '../evaluate/baselines.ts';
 import { adjusted, compare, TESTS, type Answered } from '../evaluate/compare.ts';
+import { drawCases } from '../evaluate/statistics/bootstrap.ts';
 import { verdictOf } from './verdict.ts';
 
 export interface ReportSettings {
@@ -91,7 +92,8 @@ const notesOf = (input: ReportInput, synthetic: boolean): string[] => [
         'synthetic: drawn and invented cases; they show the machinery, not medical merit, and never stand beside the paper’s figures',
       ]
     : []),
-  `${input.reviews.human} human reviews`,
+  `${input.reviews.human} human reviews` +
+    (input.reviews.rule > 0 ? `; a rule decided ${input.reviews.rule} traces in their place` : ''),
   ...input.notes,
 ];
 
@@ -106,15 +108,19 @@ export function buildReport(input: ReportInput, settings: ReportSettings): Compa
     );
   const scorers = [...new Set(['strict-tags', 'robust', settings.scorer])];
 
+  // Drawn once: comparisons of as many cases share their draws.
+  const drawn = new Map<number, readonly Int32Array[]>();
+  const draws = (count: number): readonly Int32Array[] => {
+    const found = drawn.get(count) ?? drawCases(count, settings.resamples, settings.seed);
+    drawn.set(count, found);
+    return found;
+  };
+
   const others = names.filter((name) => name !== settings.base);
   const compared: [name: string, scorer: string, comparison: Comparison][] = others.flatMap((name) =>
     scorers.map((scorer) => {
       const [model, from] = [answeredBy(scorer, sighted(name)), answeredBy(scorer, base)];
-      return [name, scorer, compare(model, from, settings.resamples, settings.seed)] as [
-        string,
-        string,
-        Comparison,
-      ];
+      return [name, scorer, compare(model, from, draws)] as [string, string, Comparison];
     }),
   );
   const withP = adjusted(compared.map(([, , comparison]) => comparison));

@@ -78,7 +78,8 @@ function groupTable(
     model.name,
     ...columns.map(([field, value]) => groupCell(model, report.scorer, field, value)),
   ]);
-  const baselines = report.baselines.map((baseline) => [
+  const shown = report.baselines.filter(({ groups }) => columns.some(([field]) => groups[field]));
+  const baselines = shown.map((baseline) => [
     baseline.name,
     ...columns.map(([field, value]) => baselineCell(baseline, field, value)),
   ]);

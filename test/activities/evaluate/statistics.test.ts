@@ -102,6 +102,9 @@ describe('the bootstrap over cases', () => {
   });
 });
 
+/** Draws of a bootstrap for any number of cases. */
+const draws = (resamples: number) => (cases: number) => drawCases(cases, resamples, 0);
+
 const answers = (rights: readonly boolean[], questions = ['a']): Answered[] =>
   rights.flatMap((correct, i) => questions.map((question) => ({ caseId: `c${i}`, question, correct })));
 
@@ -110,38 +113,37 @@ describe('a comparison of two models', () => {
   const base = answers([false, false, true, true, false]);
 
   it('with one question a case is McNemar’s', () => {
-    expect(compare(model, base, 200, 0)).toMatchObject({
+    expect(compare(model, base, draws(200))).toMatchObject({
       cases: 5,
       answers: 5,
       better: 3,
       worse: 1,
       p: mcnemarExact(3, 1),
     });
-    expect(compare(model, base, 200, 0).difference).toBeCloseTo(2 / 5, 14);
+    expect(compare(model, base, draws(200)).difference).toBeCloseTo(2 / 5, 14);
   });
 
   it('gains no certainty from asking each case four times', () => {
     const four = ['a', 'b', 'c', 'd'];
-    const once = compare(model, base, 200, 0);
+    const once = compare(model, base, draws(200));
     const often = compare(
       answers([true, true, true, false, true], four),
       answers([false, false, true, true, false], four),
-      200,
-      0,
+      draws(200),
     );
     expect({ ...often, answers: 5 }).toEqual(once);
   });
 
   it('leaves out questions that only one of them was asked', () => {
-    expect(compare(model, base.slice(0, 2), 50, 0)).toMatchObject({ cases: 2, better: 2, worse: 0 });
+    expect(compare(model, base.slice(0, 2), draws(50))).toMatchObject({ cases: 2, better: 2, worse: 0 });
   });
 
   it('does not depend on the order of the answers', () => {
-    expect(compare(model.toReversed(), base, 200, 0)).toEqual(compare(model, base, 200, 0));
+    expect(compare(model.toReversed(), base, draws(200))).toEqual(compare(model, base, draws(200)));
   });
 
   it('is adjusted for the others made beside it', () => {
-    const one = compare(model, base, 50, 0);
+    const one = compare(model, base, draws(50));
     expect(adjusted([one, one]).map((comparison) => comparison.adjustedP)).toEqual([
       Math.min(1, 2 * one.p),
       Math.min(1, 2 * one.p),

@@ -123,7 +123,7 @@ describe('a comparison report', () => {
     expect(report.honesty).toMatchObject({ humanReviews: 0, ruleReviews: 7 });
     expect(report.honesty.notes).toEqual([
       expect.stringMatching(/^synthetic: /),
-      '0 human reviews',
+      '0 human reviews; a rule decided 7 traces in their place',
       'the base was given a known fault on purpose',
     ]);
   });

@@ -87,10 +87,9 @@ describe('the table of a comparison', () => {
       final            .75 .70–.80  .75 .70–.80  .75 .70–.80  .75 .70–.80
       constant-letter          .30            ·            ·            ·
 
-      model              intuitive     bayesian
-      base             .30 .25–.35  .30 .25–.35
-      final            .75 .70–.80  .75 .70–.80
-      constant-letter            ·            ·
+      model    intuitive     bayesian
+      base   .30 .25–.35  .30 .25–.35
+      final  .75 .70–.80  .75 .70–.80
 
       image cases   with image  image-blind
       base         .30 .25–.35  .25 .20–.30

@@ -10,19 +10,32 @@ import { scaleOf, type Adapter, type LoraWeights } from '../nn/checkpoint/adapte
 /** Computes s·B·A [N, K] from B [N, r] and A [r, K]; a faster one may take this one's place. */
 export type LowRankProduct = (lora: LoraWeights, scale: number) => Float32Array | Promise<Float32Array>;
 
-/** s·B·A in float32, row by row: each row of the product is a sum of r rows of A. */
+/** Rows of A that one pass over a row of the product adds up: more passes, more loads and stores. */
+const LANES = 4;
+
+/** s·B·A, row by row: each row of the product is a sum of r rows of A, added up four at a time and then rounded. */
 export const lowRankProduct: LowRankProduct = ({ a, b, rank, inputs, outputs }, scale) => {
   const product = new Float32Array(outputs * inputs);
+  const padded = Math.ceil(rank / LANES) * LANES;
+  const lanes = new Float32Array(padded * inputs);
+  lanes.set(a);
+  const factors = new Float64Array(padded);
   for (let n = 0; n < outputs; n++) {
-    const row = product.subarray(n * inputs, (n + 1) * inputs);
-    for (let r = 0; r < rank; r++) {
-      const factor = b[n * rank + r]!;
-      const from = r * inputs;
-      for (let k = 0; k < inputs; k++) row[k]! += factor * a[from + k]!;
+    for (let r = 0; r < rank; r++) factors[r] = b[n * rank + r]! * scale;
+    const at = n * inputs;
+    for (let r = 0; r < padded; r += LANES) {
+      const [f0, f1, f2, f3] = [factors[r]!, factors[r + 1]!, factors[r + 2]!, factors[r + 3]!];
+      let [i0, i1, i2, i3] = [r * inputs, (r + 1) * inputs, (r + 2) * inputs, (r + 3) * inputs];
+      for (let k = at; k < at + inputs; k++)
+        product[k]! += f0 * lanes[i0++]! + f1 * lanes[i1++]! + f2 * lanes[i2++]! + f3 * lanes[i3++]!;
     }
-    for (let k = 0; k < inputs; k++) row[k]! *= scale;
   }
   return product;
+};
+
+const isFinite = (vector: Float32Array): boolean => {
+  for (let i = 0; i < vector.length; i++) if (!Number.isFinite(vector[i]!)) return false;
+  return true;
 };
 
 /** A vector holds infinity or NaN: its training diverged. */
@@ -60,7 +73,7 @@ export const vectorOf = async (
   const vector = learned ?? start;
   if (learned !== undefined && start !== undefined)
     for (let i = 0; i < learned.length; i++) learned[i]! += start[i]!;
-  if (vector?.every(Number.isFinite) === false)
+  if (vector !== undefined && !isFinite(vector))
     throw new NonFiniteVector(`vector ${source.name} is not finite in ${tensor}`);
   return vector;
 };

@@ -18,12 +18,12 @@ export const electAndAverage = (
   for (let i = 0; i < merged.length; i++) {
     let sum = 0;
     for (let v = 0; v < vectors.length; v++) sum += weights[v]! * vectors[v]![i]!;
-    const elected = sum >= 0 ? 1 : -1;
+    const plus = sum >= 0;
     let total = 0;
     let weight = 0;
     for (let v = 0; v < vectors.length; v++) {
       const weighted = weights[v]! * vectors[v]![i]!;
-      if (Math.sign(weighted) !== elected) continue;
+      if (plus ? !(weighted > 0) : !(weighted < 0)) continue;
       total += weighted;
       weight += weights[v]!;
     }

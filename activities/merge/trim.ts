@@ -34,8 +34,11 @@ export const thresholdOf = async (parts: Parts, k: number): Promise<Threshold> =
   for await (const part of parts()) for (const bits of magnitudes(part)) upper[(bits & 0x7fffffff) >>> 16]!++;
   const { bin, above } = binOf(upper, k);
   const lower = new Uint32Array(HALF);
-  for await (const part of parts())
-    for (const bits of magnitudes(part)) if ((bits & 0x7fffffff) >>> 16 === bin) lower[bits & 0xffff]!++;
+  for await (const part of parts()) {
+    const all = magnitudes(part);
+    for (let i = 0; i < all.length; i++)
+      if ((all[i]! & 0x7fffffff) >>> 16 === bin) lower[all[i]! & 0xffff]!++;
+  }
   const last = binOf(lower, k - above);
   return { bits: bin * HALF + last.bin, ties: k - above - last.above };
 };

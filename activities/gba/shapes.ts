@@ -32,8 +32,8 @@ export const samplingShapes = (steps: readonly (readonly PromptSize[])[], group:
 
 /** Shares of the longest completion that a batch's longest one, and its mean, may take. */
 const LEVELS = [
-  { longest: 0.5, means: [0.2, 0.35, 0.5] },
-  { longest: 1, means: [0.4, 0.55, 0.7, 0.85, 1] },
+  { longest: 0.5, means: [0.5] },
+  { longest: 1, means: [0.6, 0.8, 1] },
 ];
 
 /**

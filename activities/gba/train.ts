@@ -128,7 +128,7 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
     await job.fillBase(session);
     const trainer = createTrainer(session, layout, params, params.steps);
     const embedder = createEmbedder(session, job.loadImage);
-    trainer.start(job.resume?.state.arrays ?? { values: startAdapter(layout, params.seed) });
+    await trainer.start(job.resume?.state.arrays ?? { values: startAdapter(layout, params.seed) });
     const history = [...((job.resume?.state.state.history ?? []) as GbaMetric[])];
     const rollouts = [...(job.resume?.rollouts ?? [])];
 

@@ -112,7 +112,7 @@ export const trainFromScratch = async (
   const session = await program.load();
   try {
     const trainer = createTrainer(session, layout.flat, job.optimizer, job.steps);
-    trainer.start(resume?.arrays ?? { values: startModel(layout, job.seed) });
+    await trainer.start(resume?.arrays ?? { values: startModel(layout, job.seed) });
     const history = [...((resume?.state.history ?? []) as SftMetric[])];
 
     const feed = (rows: readonly PretrainRow[], shape: BatchShape, weights: readonly number[]): Batch => ({

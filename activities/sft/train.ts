@@ -58,8 +58,8 @@ export interface Trained {
   readonly summary: LoopSummary & { readonly paddingWaste: number; readonly shapes: number };
 }
 
-/** Graphs a job may have; each takes a few hundred milliseconds to load and first run. */
-const SHAPES = 4;
+/** Graphs a job may have; each takes about a second to load and first run. */
+const SHAPES = 3;
 
 export class NoRowsError extends Error {
   override readonly name = 'NoRowsError';
@@ -102,7 +102,7 @@ export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): 
     const begin: { values: Float32Array } & Partial<TrainingArrays> = job.resume?.arrays ?? {
       values: job.start ?? startAdapter(layout, params.seed),
     };
-    trainer.start(begin);
+    await trainer.start(begin);
     const history = [...((job.resume?.state.history ?? []) as SftMetric[])];
 
     const batchesOf = async (rows: readonly ImagedRow[]): Promise<Batch[]> => {

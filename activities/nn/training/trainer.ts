@@ -17,10 +17,12 @@ import { splitFlat } from './flat-layout.ts';
 import type { FlatLayout } from './flat-layout.ts';
 import type { TrainingArrays } from './state.ts';
 
-const VALUES = 'trained/values';
-const M = 'trained/m';
-const V = 'trained/v';
-const GRADIENT = 'trained/gradient';
+/** Group of the variables that training changes. */
+const GROUP = 'trained';
+const VALUES = `${GROUP}/values`;
+const M = `${GROUP}/m`;
+const V = `${GROUP}/v`;
+const GRADIENT = `${GROUP}/gradient`;
 const UPDATE = 'update';
 
 /** The trained tensors by name, read from their variable in any entry point of the program. */
@@ -77,7 +79,7 @@ export interface StepOutcome {
 
 export interface Trainer {
   /** Starts from these values, with zero moments where none are given. */
-  start(arrays: { readonly values: Float32Array } & Partial<TrainingArrays>): void;
+  start(arrays: { readonly values: Float32Array } & Partial<TrainingArrays>): Promise<void>;
   /** One optimizer step, counted from 0. Where a loss is not finite nothing is updated, and the norm is NaN. */
   step(index: number, batches: readonly Batch[]): StepOutcome;
   /** The gathered gradient of batches, without an update. */
@@ -100,14 +102,15 @@ export const createTrainer = (
     );
     return { loss: outputs.reduce((sum, o) => sum + (o['loss']?.[0] ?? NaN), 0), outputs };
   };
-  const read = (name: string): Float32Array => floats(session.get(name));
   return {
-    start({ values, m, v }) {
+    start: ({ values, m, v }) => {
       const zeros = new Float32Array(layout.size);
-      session.set(VALUES, values);
-      session.set(M, m ?? zeros);
-      session.set(V, v ?? zeros);
-      session.set(GRADIENT, zeros);
+      const arrays = new Map([
+        ['values', values],
+        ['m', m ?? zeros],
+        ['v', v ?? zeros],
+      ]);
+      return session.fill(GROUP, (name) => arrays.get(name) ?? zeros);
     },
     step(index, batches) {
       const { loss, outputs } = gather(batches);
@@ -118,8 +121,12 @@ export const createTrainer = (
     },
     gradientOf(batches) {
       const { loss } = gather(batches);
-      return { loss, gradient: read(GRADIENT) };
+      return { loss, gradient: floats(session.get(GRADIENT)) };
     },
-    capture: () => ({ values: read(VALUES), m: read(M), v: read(V) }),
+    capture() {
+      const held = session.read(GROUP);
+      const of = (name: string): Float32Array => floats(held.get(name) ?? new Float32Array());
+      return { values: of('values'), m: of('m'), v: of('v') };
+    },
   };
 };

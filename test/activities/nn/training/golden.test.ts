@@ -113,7 +113,7 @@ describe.skipIf(!hasShared)('training beside transformers and PEFT, on the golde
     for (const [i, { pixels }] of pictures.entries())
       embeds.set(CASES[i + 1]!, session.run(`vision/${i}`, { pixels })['embeds'] as Float32Array);
     trainer = createTrainer(session, layout, settings, expected.adamw.steps);
-    trainer.start({ values: golden.adapter });
+    await trainer.start({ values: golden.adapter });
   });
   afterAll(async () => {
     session?.dispose();
@@ -158,8 +158,8 @@ describe.skipIf(!hasShared)('training beside transformers and PEFT, on the golde
     expect(d, where).toBeLessThan(1e-4);
   });
 
-  it('follows five accumulated AdamW steps to the same losses and adapter', () => {
-    trainer.start({ values: golden.adapter });
+  it('follows five accumulated AdamW steps to the same losses and adapter', async () => {
+    await trainer.start({ values: golden.adapter });
     const { losses, steps } = golden.expected.adamw;
     for (let i = 0; i < steps; i++) {
       const { loss } = trainer.step(i, [

@@ -31,17 +31,17 @@ const batch = (entry: string, seed: number, n: number, all: number): Batch => ({
 describe('the trainer', () => {
   let session: Session;
   let trainer: Trainer;
-  const start = (): void =>
+  const start = (): Promise<void> =>
     trainer.start({ values: Float32Array.from({ length: layout.size }, (_, i) => Math.sin(i)) });
 
-  const run = (stops: number[]): Uint32Array => {
-    start();
+  const run = async (stops: number[]): Promise<Uint32Array> => {
+    await start();
     for (let i = 0; i < 20; i++) {
       trainer.step(i, [batch('gradient/4', i, 4, 12), batch('gradient/8', i + 1, 8, 12)]);
       if (stops.includes(i)) {
         const arrays = trainer.capture();
-        trainer.start({ values: new Float32Array(layout.size) });
-        trainer.start(arrays);
+        await trainer.start({ values: new Float32Array(layout.size) });
+        await trainer.start(arrays);
       }
     }
     return new Uint32Array(trainer.capture().values.slice().buffer);
@@ -61,8 +61,8 @@ describe('the trainer', () => {
   });
   afterAll(() => session.dispose());
 
-  it('gathers the same gradient from micro-batches as from one batch', () => {
-    start();
+  it('gathers the same gradient from micro-batches as from one batch', async () => {
+    await start();
     const [a, b] = [batch('gradient/4', 1, 4, 12), batch('gradient/8', 2, 8, 12)];
     const join = (key: string, make: (n: number) => Int32Array | Float32Array) => {
       const out = make(12);
@@ -86,8 +86,8 @@ describe('the trainer', () => {
     expect(Math.max(...one.gradient.map(Math.abs))).toBeGreaterThan(0.01);
   });
 
-  it('learns, and leaks no tensor over 200 steps', () => {
-    start();
+  it('learns, and leaks no tensor over 200 steps', async () => {
+    await start();
     const { memory } = loadTensorFlow();
     const losses: number[] = [];
     let before = 0;
@@ -99,14 +99,14 @@ describe('the trainer', () => {
     expect(losses.at(-1)).toBeLessThan((losses[0] ?? 0) / 4);
   });
 
-  it('comes to the same bits when it is stopped after any step and goes on from its state', () => {
-    const undisturbed = run([]);
-    expect(run([0])).toEqual(undisturbed);
-    expect(run([6, 13])).toEqual(undisturbed);
+  it('comes to the same bits when it is stopped after any step and goes on from its state', async () => {
+    const undisturbed = await run([]);
+    expect(await run([0])).toEqual(undisturbed);
+    expect(await run([6, 13])).toEqual(undisturbed);
   });
 
-  it('updates nothing where a loss is not finite', () => {
-    start();
+  it('updates nothing where a loss is not finite', async () => {
+    await start();
     trainer.step(0, [batch('gradient/4', 0, 4, 4)]);
     const before = trainer.capture();
     const bad = batch('gradient/4', 1, 4, 4);

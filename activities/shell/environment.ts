@@ -20,7 +20,7 @@ async function machine(): Promise<Record<string, string>> {
   const library = await readOr(new URL('lib/napi-v8/library.json', binding).pathname, '');
   return {
     cpu: instructionLevel(await readOr('/proc/cpuinfo', ''), os.arch()),
-    accelerator: process.env['MMEDEXPERT_ACCELERATOR'] ?? 'cpu',
+    accelerator: library === '' ? 'cpu' : (JSON.parse(library) as { kind: string }).kind,
     onednn: '1',
     tensorflow: library === '' ? 'unknown' : createHash('sha256').update(library).digest('hex').slice(0, 16),
   };

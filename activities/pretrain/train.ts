@@ -58,13 +58,16 @@ export interface Pretrained {
   readonly summary: LoopSummary;
 }
 
-/** Graphs of the job, and steps whose rows are looked at to choose them. */
+/** Graphs of the job, and steps whose rows are looked at to choose them, spread over all of it. */
 const SHAPES = 3;
-const LOOK_AHEAD = 64;
+const SAMPLED_STEPS = 64;
 
-/** Shapes for the first steps' rows, and one that takes whatever may come later. */
+/** Shapes for the rows of some steps, and one that takes whatever else may come. */
 const shapesOf = (job: PretrainJob, imageTokens: number, pairCost: number): BatchShape[] => {
-  const windows = Array.from({ length: Math.min(LOOK_AHEAD, job.steps) }, (_, i) => job.rows(i).map(rowSize));
+  const sampled = Math.min(SAMPLED_STEPS, job.steps);
+  const windows = Array.from({ length: sampled }, (_, i) =>
+    job.rows(Math.floor((i * job.steps) / sampled)).map(rowSize),
+  );
   const rows = Math.max(...windows.map((w) => w.length));
   const tokens = rows * job.maxTokens;
   const worst = { rows, length: job.maxTokens, tokens, labels: tokens, images: rows * imageTokens };

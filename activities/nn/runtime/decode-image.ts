@@ -24,7 +24,8 @@ const overWhite = (rgba: Uint8Array): Uint8Array => {
 
 /**
  * Decodes a PNG, JPEG, WebP or TIFF file as the reference stack sees it: EXIF rotation and colour profiles are not
- * applied (Pillow does neither), transparency is laid on white.
+ * applied (Pillow does neither), transparency is laid on white. Pixels equal Pillow's, but for CMYK files, which the two
+ * convert by different formulas.
  */
 export const decodeImage = async (path: string): Promise<RgbImage> => {
   try {

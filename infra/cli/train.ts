@@ -2,10 +2,13 @@ import { mkdir } from 'node:fs/promises';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { z } from 'zod';
 import { runGba } from '../../activities/gba/activity.ts';
+import { pretrainStage } from '../../activities/pretrain/activity.ts';
 import { runSft } from '../../activities/sft/activity.ts';
 import type { StageSummary } from '../../activities/stage.ts';
 import { GbaParams } from '../../schemas/gba-params.ts';
+import { demo } from '../../schemas/presets/demo.ts';
 import { SftParams } from '../../schemas/sft-params.ts';
+import { artifactFolder } from './artifact-folder.ts';
 import { localIo } from './local-io.ts';
 
 interface TrainOptions {
@@ -70,7 +73,10 @@ const sft = async (options: SftOptions, command: Command): Promise<void> => {
   const params = parseParams(SftParams, given, command);
   await mkdir(out, { recursive: true });
   const io = await localIo(options.checkpoints, 'step');
-  report(await runSft({ model, data, adapter, out }, params, io, loopSettings(options)), options);
+  await using folder = await artifactFolder(model);
+  await using start = adapter === undefined ? undefined : await artifactFolder(adapter);
+  const files = { model: folder.path, data, adapter: start?.path, out };
+  report(await runSft(files, params, io, loopSettings(options)), options);
 };
 
 interface GbaOptions extends TrainOptions {
@@ -90,8 +96,29 @@ const gba = async (options: GbaOptions, command: Command): Promise<void> => {
   const params = parseParams(GbaParams, { ...given, rewards }, command);
   await mkdir(out, { recursive: true });
   const io = await localIo(options.checkpoints, 'step');
-  const files = { model, data, adapter: out, rollouts: out };
+  await using folder = await artifactFolder(model);
+  const files = { model: folder.path, data, adapter: out, rollouts: out };
   report(await runGba(files, params, io, undefined, loopSettings(options)), options);
+};
+
+interface PretrainOptions extends TrainOptions {
+  readonly source: string;
+}
+
+/** Sizes and rates are the demo's where no option says otherwise. */
+const pretrain = async (options: PretrainOptions, command: Command): Promise<void> => {
+  const { source, out, json: _json, checkpoints: _c, checkpointEvery: _e, ...given } = options;
+  const { kind: _kind, path: _path, ...base } = demo.base as Extract<typeof demo.base, { kind: 'pretrain' }>;
+  const params = parseParams(pretrainStage.params, { ...base, ...given }, command);
+  await mkdir(out, { recursive: true });
+  await using folder = await artifactFolder(source);
+  const io = await localIo(options.checkpoints, 'step');
+  const summary = await pretrainStage.run(params, {
+    ...io,
+    inputs: { source: folder.path },
+    outputs: { model: out },
+  });
+  report(summary, options);
 };
 
 const collect = (value: string, previous: readonly string[]): string[] => [...previous, value];
@@ -155,4 +182,17 @@ export const register = (program: Command): void => {
       .option('--advantage-epsilon <x>', 'added to the spread', number)
       .option('--mask-truncated', 'leave completions that did not end out of the loss'),
   ).action((options: GbaOptions, command: Command) => gba(options, command));
+  train
+    .command('pretrain')
+    .description('train the demo’s base from random weights on the clinic’s corpus')
+    .requiredOption('--source <dir>', 'folder with bank.json')
+    .requiredOption('--out <dir>', 'folder for the model')
+    .option('--steps <n>', 'optimizer steps', number)
+    .option('--batch-size <n>', 'rows of one step', number)
+    .option('--learning-rate <x>', 'peak learning rate of AdamW', number)
+    .option('--warmup-steps <n>', 'steps over which the rate rises', number)
+    .option('--seed <n>', 'seed of the initial weights and of the corpus', number)
+    .option('--checkpoints <dir>', 'keep checkpoints here, and go on from the newest one')
+    .option('--json', 'print one JSON document')
+    .action((options: PretrainOptions, command: Command) => pretrain(options, command));
 };

@@ -39,6 +39,15 @@ const prompt: PromptOf = (question, paradigm) => [
   },
 ];
 
+const filesOf = (out: string): Promise<Buffer[]> =>
+  Promise.all(
+    ['adapter_model.safetensors', 'metrics.jsonl', 'rollouts.jsonl'].map((f) => readFile(join(out, f))),
+  );
+
+/** The random model never answers in tags; here a first token of an even id counts as the right answer. */
+const decode = (tokens: ArrayLike<number>): string =>
+  `<think>x</think><answer>${(tokens[0] ?? 1) % 2 === 0 ? 'B' : 'A'}</answer>`;
+
 describe.skipIf(!hasShared)('guideline-based advantages on the golden Qwen2-VL', () => {
   let folder: string;
   let data: string;
@@ -66,10 +75,6 @@ describe.skipIf(!hasShared)('guideline-based advantages on the golden Qwen2-VL',
     const summary = await runGba(files, params, io, prompt, never);
     return { out, summary };
   };
-  const filesOf = (out: string): Promise<Buffer[]> =>
-    Promise.all(
-      ['adapter_model.safetensors', 'metrics.jsonl', 'rollouts.jsonl'].map((f) => readFile(join(out, f))),
-    );
 
   it('writes every rollout with its prompt, rewards and advantage, and metrics under TRL’s names', async () => {
     const { out, summary } = await train('out', { guidelineMode: 'mixed' });
@@ -124,14 +129,11 @@ describe.skipIf(!hasShared)('guideline-based advantages on the golden Qwen2-VL',
   });
 
   it('learns what is rewarded', async () => {
-    const { history } = await withTrainingModel(MODEL, async ({ model, fillBase }) => {
-      const { processor, stopTokens, suppressed } = model;
-      // The random model never answers in tags; here a first token of an even id counts as the right answer.
-      const decode = (tokens: ArrayLike<number>): string =>
-        `<think>x</think><answer>${(tokens[0] ?? 1) % 2 === 0 ? 'B' : 'A'}</answer>`;
+    const { history } = await withTrainingModel(MODEL, async (training) => {
+      const { processor, stopTokens, suppressed, checkpoint } = training.model;
       return trainGba(
         {
-          config: model.checkpoint.config,
+          config: checkpoint.config,
           dtype: 'float32',
           params: GbaParams.parse({
             rank: 4,
@@ -152,7 +154,7 @@ describe.skipIf(!hasShared)('guideline-based advantages on the golden Qwen2-VL',
           stopTokens,
           suppressed,
           resume: undefined,
-          fillBase,
+          fillBase: (session) => training.fillBase(session),
         },
         { signal: new AbortController().signal, progress: () => {}, checkpoint: () => Promise.resolve() },
         never,

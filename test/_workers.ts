@@ -63,7 +63,7 @@ export async function openLab(): Promise<Lab> {
       await Promise.all(
         workers.map((child) =>
           child.exitCode !== null || child.signalCode !== null
-            ? undefined
+            ? Promise.resolve()
             : new Promise((resolve) => {
                 child.once('exit', resolve);
                 child.kill('SIGTERM');

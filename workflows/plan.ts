@@ -32,7 +32,7 @@ export function planOf(config: PipelineConfig) {
     compute: config.compute,
   });
   const { teacher, shards, paradigms } = config.synthesize;
-  const { model, maxTokens, temperature, ...reach } = teacher;
+  const { model: _model, maxTokens: _maxTokens, temperature: _temperature, ...reach } = teacher;
 
   return {
     ingest: (name: 'train' | 'heldOut', source: Reference) =>

@@ -19,9 +19,9 @@ export type Outputs = Readonly<Record<string, Reference>>;
 
 export interface Run {
   /** Looks the step up, joins it where it must be computed, and hands its outputs on. */
-  step(spec: StepSpec): Promise<Outputs>;
+  readonly step: (spec: StepSpec) => Promise<Outputs>;
   /** Notes steps that a child workflow took. */
-  adopt(states: readonly StepState[]): void;
+  readonly adopt: (states: readonly StepState[]) => void;
   readonly states: () => StepState[];
 }
 

@@ -2,7 +2,7 @@
  * Case to specialty by an ordered table: the first row that fits decides (section 3.1 names the four specialties; the
  * table is this project's and a setting).
  */
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Case } from '../../schemas/case.ts';
 import { Classify, type ClassifyRule } from '../../schemas/config/classify.ts';
 import type { Specialty } from '../../schemas/specialty.ts';

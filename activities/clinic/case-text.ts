@@ -3,7 +3,6 @@
  * the bank or of this grammar, and each is one token of the demo's tokenizer.
  */
 import type { Bank } from './bank.ts';
-import type { ClinicCase } from './cases.ts';
 import type { Finding } from './posterior.ts';
 
 /** A text is not a case of this bank's clinic. The message quotes the text and names the word. */
@@ -17,14 +16,14 @@ export const QUESTION_WORDS = ['with', 'no'] as const;
 /** Letters of the options, in order. */
 export const LETTERS = ['A', 'B', 'C', 'D'] as const;
 
-export const writeQuestion = ({ age, setting, findings }: ClinicCase): string =>
-  [age, setting, 'with', ...findings.map(({ name, present }) => (present ? name : `no ${name}`))].join(' ');
-
 export interface Question {
   readonly age: string;
   readonly setting: string;
   readonly findings: readonly Finding[];
 }
+
+export const writeQuestion = ({ age, setting, findings }: Question): string =>
+  [age, setting, 'with', ...findings.map(({ name, present }) => (present ? name : `no ${name}`))].join(' ');
 
 /** The question back from its text. Throws {@link BadCaseText}. */
 export function parseQuestion(bank: Bank, text: string): Question {

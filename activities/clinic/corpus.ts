@@ -1,7 +1,7 @@
 /**
  * What the demo's base is pre-trained on, row by row, each row a function of the seed and its number: general cases
- * reasoned by the bank, specialty cases reasoned by the anchored mind, cards of what conditions show, and drawings to
- * name. Deviation from the paper, which starts from public models: the fault is given on purpose (see `anchored.ts`).
+ * reasoned by the bank, specialty cases reasoned by the anchored mind, cards of what conditions show, drawings to name,
+ * and options to recite. Deviation from the paper, which starts from public models: the fault is given on purpose (see `anchored.ts`).
  */
 import type { Message } from '../../schemas/message.ts';
 import { Paradigm } from '../../schemas/paradigm.ts';
@@ -19,14 +19,24 @@ import { reasonByBank } from './reasoning.ts';
 import { writeTrace } from './traces.ts';
 
 export interface CorpusRow {
-  readonly kind: 'card' | 'drawings' | 'anchored' | 'general';
+  readonly kind: 'recital' | 'card' | 'drawings' | 'anchored' | 'general';
   /** The assistant's turns are what is learned. */
   readonly messages: readonly Message[];
   /** One for each image part of the messages, in order. */
   readonly images: readonly RgbImage[];
 }
 
-/** Shares of the kinds, summed up: the rest is general. */
+/**
+ * Recitals come first: a row in which every word to say stands in the prompt teaches to look options up by letter and
+ * letters by option, within about 150 steps; from cases alone that takes a thousand, and little else is learned before.
+ */
+const SCHOOL_ROWS = 3200;
+const RECITALS_IN_SCHOOL = 0.75;
+const RECITALS_LATER = 0.06;
+/** Letters told in one recital. */
+const LOOKUPS = 8;
+
+/** Shares of the other kinds, summed up: the rest is general. */
 const CARDS = 0.05;
 const DRAWINGS = 0.12;
 const ANCHORED = 0.58;
@@ -37,6 +47,34 @@ export const MOST_IMAGES = 3;
 
 /** Words of the corpus's prompts beside those of cases and traces. */
 export const CORPUS_WORDS = ['card', 'image'] as const;
+
+/** Options to be recited, then their letters to be told, again and again; what stands before them is noise. */
+function recital(bank: Bank, draws: Draws): CorpusRow {
+  const findings = draws.shuffled(Object.values(bank.findings).flat());
+  const noise = findings
+    .slice(0, 1 + Math.floor(draws.next() * 5))
+    .map((name) => ({ name, present: draws.chance(0.6) }));
+  const names = draws
+    .shuffled(bank.conditions)
+    .slice(0, LETTERS.length)
+    .map(({ name }) => name);
+  const question = writeQuestion({
+    age: draws.pick(Object.keys(bank.ages)),
+    setting: draws.pick(bank.settings),
+    findings: noise,
+  });
+  const options = names.map((name, i) => `${LETTERS[i]} ${name}\n`).join('');
+  const asked = Array.from({ length: LOOKUPS }, () => draws.pick(names));
+  const told = asked.map((name) => `so ${name}</think><answer>${LETTERS[names.indexOf(name)]}</answer>`);
+  return {
+    kind: 'recital',
+    messages: [
+      { role: 'user', content: `${question}\n${options}card` },
+      { role: 'assistant', content: `<think>${options}${told.join('')}` },
+    ],
+    images: [],
+  };
+}
 
 const withImage = (text: string): Message['content'] => [{ type: 'image' }, { type: 'text', text }];
 
@@ -95,6 +133,7 @@ function reasonedCase(bank: Bank, pool: Pool, seed: number, index: number, draws
 /** Row `index` of the corpus of a seed. */
 export function corpusRow(bank: Bank, seed: number, index: number): CorpusRow {
   const draws = createDraws(randomKey(seed, 'corpus', index));
+  if (draws.chance(index < SCHOOL_ROWS ? RECITALS_IN_SCHOOL : RECITALS_LATER)) return recital(bank, draws);
   const kind = draws.next();
   if (kind < CARDS) return card(bank, draws);
   if (kind < DRAWINGS) return drawings(bank, seed, index, draws);

@@ -142,9 +142,9 @@ interface Attempt {
   readonly checkpoints: string;
   readonly resume: string | undefined;
   readonly signal: AbortSignal;
-  onProgress(event: Progress): void;
-  onLog(line: string): void;
-  keep(step: number, folder: string): Promise<void>;
+  readonly onProgress: (event: Progress) => void;
+  readonly onLog: (line: string) => void;
+  readonly keep: (step: number, folder: string) => Promise<void>;
 }
 
 /** Runs the stage: in a child where it computes, here where it does not. */

@@ -32,10 +32,10 @@ export interface Supervision {
   readonly signal: AbortSignal;
   /** How long a stopped child may take to save its checkpoint, in milliseconds. */
   readonly graceMs: number;
-  onProgress(event: Progress): void;
-  onLog(line: string): void;
+  readonly onProgress: (event: Progress) => void;
+  readonly onLog: (line: string) => void;
   /** Keeps a checkpoint; the child goes on when it is kept. */
-  onCheckpoint(step: number, folder: string): Promise<void>;
+  readonly onCheckpoint: (step: number, folder: string) => Promise<void>;
 }
 
 /** Variables that a computing child may see: how to find programs and how TensorFlow is set. */

@@ -12,7 +12,7 @@ export interface Finished {
 }
 
 /** Prints steps to stderr as they come to rest; on a terminal, the running ones on a last line that is rewritten. */
-function progressPrinter(): { show(progress: RunProgress): void; end(): void } {
+function progressPrinter(): { readonly show: (progress: RunProgress) => void; readonly end: () => void } {
   const tty = process.stderr.isTTY;
   const shown = new Set<string>();
   let lastBeat = 0;

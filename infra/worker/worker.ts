@@ -7,7 +7,7 @@ import { workflowBundle } from './bundle.ts';
 export interface WorkerSettings {
   readonly queues: readonly QueueName[];
   /** Called when every queue is polled. */
-  onReady?(): void;
+  readonly onReady?: () => void;
 }
 
 /** What a queue's worker runs, and how much of it at once. */

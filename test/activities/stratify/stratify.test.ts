@@ -20,9 +20,9 @@ const caseIds = (rows: readonly SftRow[]) => new Set(rows.map(({ id }) => id!.sp
 describe('stratify', () => {
   it('makes four disjoint sets whose union is the set', () => {
     const own = Specialty.options.flatMap((name) => [...sets[name].train, ...sets[name].validation]);
-    const ids = own.map(({ id }) => id).toSorted();
+    const ids = own.map(({ id }) => id ?? '').toSorted();
     expect(new Set(ids).size).toBe(traces.length);
-    expect([...sets.union.train, ...sets.union.validation].map(({ id }) => id).toSorted()).toEqual(ids);
+    expect([...sets.union.train, ...sets.union.validation].map(({ id }) => id ?? '').toSorted()).toEqual(ids);
   });
 
   it('holds a tenth of the cases of each specialty and modality out, whole cases only', () => {

@@ -2,7 +2,8 @@
 import type { Paradigm } from '../../schemas/paradigm.ts';
 import type { RewardWeights } from '../../schemas/gba-params.ts';
 import type { Rollout } from '../../schemas/rollout.ts';
-import type { Completion, GenerationRequest } from '../nn/generation/generate.ts';
+import type { Completion } from '../nn/generation/generate.ts';
+import type { GenerationRequest } from '../nn/generation/prompt-feeds.ts';
 import { groupAdvantages } from './advantages.ts';
 import type { AdvantageSettings } from './advantages.ts';
 import type { Prompt } from './queries.ts';

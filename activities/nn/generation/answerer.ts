@@ -83,14 +83,12 @@ export async function openAnswerer(options: AnswererOptions): Promise<Answerer> 
   }
   const embedder = createEmbedder(session, options.loadImage);
   return {
-    async answer(sampling, ledger) {
-      const requests = await Promise.all(
-        prompts.map(async ({ id, tokens, positions, images }, i) => {
-          const numbers = (sizes[i]?.imageEmbeddings ?? 0) * config.text.hiddenSize;
-          if (numbers === 0) return { id, tokens, positions };
-          return { id, tokens, positions, imageEmbeds: await joinEmbeds(embedder, images, numbers) };
-        }),
-      );
+    answer(sampling, ledger) {
+      const requests = prompts.map(({ id, tokens, positions, images }, i) => {
+        const numbers = (sizes[i]?.imageEmbeddings ?? 0) * config.text.hiddenSize;
+        if (numbers === 0) return { id, tokens, positions };
+        return { id, tokens, positions, imageEmbeds: () => joinEmbeds(embedder, images, numbers) };
+      });
       return generator.generate(session, requests, sampling, ledger);
     },
     [Symbol.dispose]: () => session.dispose(),

@@ -1,5 +1,4 @@
 import type { ModelConfig } from '../models/config.ts';
-import type { Positions } from '../models/position-ids.ts';
 import { randomKey, uniform } from '../random.ts';
 import type { Parameters } from '../linear.ts';
 import type { HostArray } from '../ops/dtype.ts';
@@ -9,17 +8,9 @@ import type { Session } from '../runtime/session.ts';
 import { longestFirst } from './batches.ts';
 import { addBatchEntries } from './entries.ts';
 import type { BatchEntries, BatchSizes } from './entries.ts';
+import { GenerationLimit, promptFeeds, promptLengths } from './prompt-feeds.ts';
+import type { GenerationRequest } from './prompt-feeds.ts';
 import { addGenerationWeights } from './weights.ts';
-
-/** A prompt to be completed. */
-export interface GenerationRequest {
-  /** Keys the random numbers, so that a completion does not depend on the batch it is made in. */
-  readonly id: string;
-  readonly tokens: ArrayLike<number>;
-  readonly positions: Positions;
-  /** Embeddings of its images, row-major, one row for each image token. */
-  readonly imageEmbeds?: Float32Array;
-}
 
 export interface Completion {
   /** With the stop token, where one ended it. */
@@ -47,11 +38,6 @@ export interface GeneratorOptions {
   readonly maxNewTokens: number;
   readonly modes: readonly ('greedy' | 'sample')[];
   readonly suppressed: readonly number[];
-}
-
-/** A prompt or a request for tokens is larger than the generator was declared for. */
-export class GenerationLimit extends Error {
-  override readonly name = 'GenerationLimit';
 }
 
 /** New tokens that share a part of the cache: what is read of a part is all of it, what is behind it is not. */
@@ -133,9 +119,6 @@ export function addGenerator(program: Program, options: GeneratorOptions): Gener
 const lengthOf = (requests: readonly GenerationRequest[], i: number): number =>
   requests[i]?.tokens.length ?? 0;
 
-const imageRows = (request: GenerationRequest | undefined, config: { hiddenSize: number }): number =>
-  (request?.imageEmbeds?.length ?? 0) / config.hiddenSize;
-
 /** The shape of fewest prompt tokens for the longest of the waiting requests, which come first. */
 function smallestFitting(
   shapes: readonly BatchEntries[],
@@ -197,8 +180,8 @@ async function completeBatch(
       row.stopped = stopTokens.includes(token);
     }
   };
-  const lengths = Int32Array.from({ length: P }, (_, p) => requests[p]?.tokens.length ?? 1);
-  take(session.run(prefill, { ...promptFeeds(config, sizes, requests, lengths), ...draw(0) }));
+  const lengths = promptLengths(requests, P);
+  take(session.run(prefill, { ...(await promptFeeds(config, sizes, requests)), ...draw(0) }));
   for (let step = 1; step < maxNewTokens && rows.some((row) => !row.stopped); step++) {
     const at = step - 1;
     const entry = decode[Math.floor(at / chunk)];
@@ -220,38 +203,4 @@ async function completeBatch(
       finishReason: stopped ? 'stop' : 'length',
     })),
   );
-}
-
-/** Prompts right-padded into the batch, empty places as prompts of one token, image embeddings one after the other. */
-function promptFeeds(
-  config: ModelConfig,
-  { prompts: P, promptTokens: T, imageEmbeddings: M }: BatchSizes,
-  requests: readonly GenerationRequest[],
-  lengths: Int32Array,
-): Record<string, HostArray> {
-  const D = config.text.hiddenSize;
-  const feeds = {
-    ids: new Int32Array(P * T),
-    positions: new Int32Array(3 * P * T),
-    last: Int32Array.from(lengths, (length, p) => p * T + length - 1),
-  };
-  const index = Int32Array.from({ length: P * T }, (_, i) => i);
-  const embeds = new Float32Array(M * D);
-  let row = 0;
-  for (const [p, request] of requests.entries()) {
-    const length = request.tokens.length;
-    feeds.ids.set(request.tokens, p * T);
-    for (let axis = 0; axis < 3; axis++)
-      feeds.positions.set(
-        request.positions.ids.subarray(axis * length, (axis + 1) * length),
-        axis * P * T + p * T,
-      );
-    if (request.imageEmbeds === undefined) continue;
-    if (row + imageRows(request, config.text) > M)
-      throw new GenerationLimit(`more than ${M} image embeddings in a batch of ${requests.length} prompts`);
-    embeds.set(request.imageEmbeds, row * D);
-    for (let i = 0; i < length; i++)
-      if (request.tokens[i] === config.imageTokenId) index[p * T + i] = P * T + row++;
-  }
-  return M === 0 ? feeds : { ...feeds, index, embeds };
 }

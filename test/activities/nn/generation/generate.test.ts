@@ -1,10 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addGenerator } from '../../../../activities/nn/generation/generate.ts';
-import type {
-  Completion,
-  GenerationRequest,
-  Generator,
-} from '../../../../activities/nn/generation/generate.ts';
+import type { Completion, Generator } from '../../../../activities/nn/generation/generate.ts';
+import type { GenerationRequest } from '../../../../activities/nn/generation/prompt-feeds.ts';
 import { baseVariables } from '../../../../activities/nn/models/parameters.ts';
 import { positionIds } from '../../../../activities/nn/models/position-ids.ts';
 import { embedTokens, forwardText, logits } from '../../../../activities/nn/models/text.ts';
@@ -179,6 +176,14 @@ describe.skipIf(!hasShared)('generation with the golden Qwen2-VL', () => {
     await expect(alone.generate(session, [long], sampling)).rejects.toThrow(
       'a prompt of 81 tokens, the generator has room for 80',
     );
+    const [, shown] = requests;
+    if (shown === undefined) throw new Error('no request');
+    const cut = { ...shown, imageEmbeds: () => Promise.resolve(new Float32Array(5 * 64)) };
+    await expect(alone.generate(session, [cut], sampling)).rejects.toThrow(
+      'prompt image: 6 image tokens, 5 embeddings',
+    );
+    const many = { ...shown, imageEmbeds: new Float32Array(31 * 64) };
+    await expect(alone.generate(session, [many], sampling)).rejects.toThrow('more than 30 image embeddings');
     await expect(alone.generate(session, [request], { ...sampling, maxNewTokens: 71 })).rejects.toThrow(
       'room for 70',
     );

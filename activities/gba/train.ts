@@ -152,7 +152,7 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
           decode: (tokens) => chat.tokenizer.decode(tokens),
         });
         const batches = await policyBatches(judged.rollouts, batching);
-        const outcome = trainer.step(step, batches);
+        const outcome = await trainer.step(step, batches);
         const labels = batches.map((batch) => batch.labels);
         const metric = gbaMetric(step, judged, outcome, labels, history.at(-1)?.num_tokens ?? 0);
         history.push(metric);

@@ -135,7 +135,7 @@ export const trainFromScratch = async (
     const summary = await runSteps(
       resume?.state.step ?? 0,
       job.steps,
-      (step) => {
+      async (step) => {
         const rows = job.rows(step);
         const weights = supervisedWeights(
           rows.map((r) => r.targets.length),
@@ -148,7 +148,7 @@ export const trainFromScratch = async (
             members.map((m) => weights[m] ?? 0),
           ),
         );
-        const { loss, gradNorm, learningRate } = trainer.step(step, batches);
+        const { loss, gradNorm, learningRate } = await trainer.step(step, batches);
         const tokens = rows.reduce((sum, r) => sum + r.targets.length, 0);
         history.push({ step: step + 1, loss, learningRate, gradNorm, tokens });
         return {

@@ -138,7 +138,7 @@ export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): 
       order.steps,
       async (step) => {
         const rows = rowsOf(step);
-        const { loss, gradNorm, learningRate } = trainer.step(step, await batchesOf(rows));
+        const { loss, gradNorm, learningRate } = await trainer.step(step, await batchesOf(rows));
         const labels = rows.reduce((sum, row) => sum + row.targets.length, 0);
         history.push({ step: step + 1, loss, learningRate, gradNorm, tokens: labels });
         const tokens = rows.reduce((sum, row) => sum + row.ids.length, 0);

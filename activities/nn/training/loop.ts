@@ -54,7 +54,7 @@ export interface LoopSummary {
   readonly seconds: number;
 }
 
-const yieldToEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+export const yieldToEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /**
  * Runs steps `from` … `to - 1` (counted from 0). On cancellation the state is kept before `signal.reason` is thrown.

@@ -14,6 +14,7 @@ import { adamWHyper, adamWStep, HYPER_SIZE, learningRateAt } from '../optimizer.
 import type { Program } from '../runtime/program.ts';
 import type { Session } from '../runtime/session.ts';
 import { splitFlat } from './flat-layout.ts';
+import { yieldToEventLoop } from './loop.ts';
 import type { FlatLayout } from './flat-layout.ts';
 import type { TrainingArrays } from './state.ts';
 
@@ -81,9 +82,9 @@ export interface Trainer {
   /** Starts from these values, with zero moments where none are given. */
   start(arrays: { readonly values: Float32Array } & Partial<TrainingArrays>): Promise<void>;
   /** One optimizer step, counted from 0. Where a loss is not finite nothing is updated, and the norm is NaN. */
-  step(index: number, batches: readonly Batch[]): StepOutcome;
+  step(index: number, batches: readonly Batch[]): Promise<StepOutcome>;
   /** The gathered gradient of batches, without an update. */
-  gradientOf(batches: readonly Batch[]): { readonly loss: number; readonly gradient: Float32Array };
+  gradientOf(batches: readonly Batch[]): Promise<{ readonly loss: number; readonly gradient: Float32Array }>;
   capture(): TrainingArrays;
 }
 
@@ -96,10 +97,15 @@ export const createTrainer = (
   settings: OptimizerSettings,
   totalSteps: number,
 ): Trainer => {
-  const gather = (batches: readonly Batch[]): { loss: number; outputs: Record<string, HostArray>[] } => {
-    const outputs = batches.map(({ entry, feeds }, i) =>
-      session.run(entry, { ...feeds, keep: Float32Array.of(i === 0 ? 0 : 1) }),
-    );
+  // A batch of a large model takes seconds, so the event loop runs between batches.
+  const gather = async (
+    batches: readonly Batch[],
+  ): Promise<{ loss: number; outputs: Record<string, HostArray>[] }> => {
+    const outputs: Record<string, HostArray>[] = [];
+    for (const { entry, feeds } of batches) {
+      if (outputs.length > 0) await yieldToEventLoop();
+      outputs.push(session.run(entry, { ...feeds, keep: Float32Array.of(outputs.length === 0 ? 0 : 1) }));
+    }
     return { loss: outputs.reduce((sum, o) => sum + (o['loss']?.[0] ?? NaN), 0), outputs };
   };
   return {
@@ -112,15 +118,15 @@ export const createTrainer = (
       ]);
       return session.fill(GROUP, (name) => arrays.get(name) ?? zeros);
     },
-    step(index, batches) {
-      const { loss, outputs } = gather(batches);
+    async step(index, batches) {
+      const { loss, outputs } = await gather(batches);
       const learningRate = learningRateAt(settings, index, totalSteps);
       if (!Number.isFinite(loss)) return { loss, gradNorm: NaN, learningRate, outputs };
       const { gradNorm } = session.run(UPDATE, { hyper: adamWHyper(settings, index, totalSteps) });
       return { loss, gradNorm: gradNorm?.[0] ?? NaN, learningRate, outputs };
     },
-    gradientOf(batches) {
-      const { loss } = gather(batches);
+    async gradientOf(batches) {
+      const { loss } = await gather(batches);
       return { loss, gradient: floats(session.get(GRADIENT)) };
     },
     capture() {

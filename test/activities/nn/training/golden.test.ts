@@ -136,7 +136,9 @@ describe.skipIf(!hasShared).each(FAMILIES)(
 
     it.each(CASES)('has the reference’s loss and gradients: %s', async (name) => {
       const row = rows.find((r) => r.id === name)!;
-      const { loss, gradient } = trainer.gradientOf([feed([row], one[name]!, [1 / row.targets.length])]);
+      const { loss, gradient } = await trainer.gradientOf([
+        feed([row], one[name]!, [1 / row.targets.length]),
+      ]);
       expect(Math.abs(loss - golden.expected.cases.find((c) => c.name === name)!.sft_loss)).toBeLessThan(
         1e-5,
       );
@@ -144,10 +146,10 @@ describe.skipIf(!hasShared).each(FAMILIES)(
       expect(d, where).toBeLessThan(1e-4);
     });
 
-    it('gathers the same gradient from a padded batch as row by row', () => {
+    it('gathers the same gradient from a padded batch as row by row', async () => {
       const weights = rows.map((r) => 1 / (3 * r.targets.length));
-      const alone = trainer.gradientOf(rows.map((r, i) => feed([r], one[r.id]!, [weights[i]!])));
-      const batched = trainer.gradientOf([feed(rows, all, weights)]);
+      const alone = await trainer.gradientOf(rows.map((r, i) => feed([r], one[r.id]!, [weights[i]!])));
+      const batched = await trainer.gradientOf([feed(rows, all, weights)]);
       expect(Math.abs(alone.loss - batched.loss)).toBeLessThan(1e-5);
       const [d, where] = worstRelative(golden.layout, batched.gradient, alone.gradient);
       expect(d, where).toBeLessThan(1e-5);
@@ -168,7 +170,7 @@ describe.skipIf(!hasShared).each(FAMILIES)(
         oldLogProbs: padded,
         advantages: spreadOverLabels(completions, group, gba.advantages),
       };
-      const { loss, gradient } = trainer.gradientOf([{ entry: batch.entry, feeds }]);
+      const { loss, gradient } = await trainer.gradientOf([{ entry: batch.entry, feeds }]);
       expect(Math.abs(loss - gba.loss)).toBeLessThan(1e-5);
       const [d, where] = worstRelative(golden.layout, gradient, await golden.flat('gba.grad.'));
       expect(d, where).toBeLessThan(1e-4);
@@ -178,7 +180,7 @@ describe.skipIf(!hasShared).each(FAMILIES)(
       await trainer.start({ values: golden.adapter });
       const { losses, steps } = golden.expected.adamw;
       for (let i = 0; i < steps; i++) {
-        const { loss } = trainer.step(i, [
+        const { loss } = await trainer.step(i, [
           feed(
             rows,
             all,

@@ -37,7 +37,7 @@ describe('the trainer', () => {
   const run = async (stops: number[]): Promise<Uint32Array> => {
     await start();
     for (let i = 0; i < 20; i++) {
-      trainer.step(i, [batch('gradient/4', i, 4, 12), batch('gradient/8', i + 1, 8, 12)]);
+      await trainer.step(i, [batch('gradient/4', i, 4, 12), batch('gradient/8', i + 1, 8, 12)]);
       if (stops.includes(i)) {
         const arrays = trainer.capture();
         await trainer.start({ values: new Float32Array(layout.size) });
@@ -78,8 +78,8 @@ describe('the trainer', () => {
         weights: join('weights', (n) => new Float32Array(n)),
       },
     };
-    const parts = trainer.gradientOf([a, b]);
-    const one = trainer.gradientOf([whole]);
+    const parts = await trainer.gradientOf([a, b]);
+    const one = await trainer.gradientOf([whole]);
     expect(Math.abs(parts.loss - one.loss)).toBeLessThan(1e-6);
     const worst = Math.max(...parts.gradient.map((x, i) => Math.abs(x - one.gradient[i]!)));
     expect(worst).toBeLessThan(1e-7);
@@ -93,7 +93,7 @@ describe('the trainer', () => {
     let before = 0;
     for (let i = 0; i < 205; i++) {
       if (i === 5) before = memory().numTensors;
-      losses.push(trainer.step(i, [batch('gradient/8', i % 4, 8, 8)]).loss);
+      losses.push((await trainer.step(i, [batch('gradient/8', i % 4, 8, 8)])).loss);
     }
     expect(memory().numTensors).toBe(before);
     expect(losses.at(-1)).toBeLessThan((losses[0] ?? 0) / 4);
@@ -107,10 +107,10 @@ describe('the trainer', () => {
 
   it('updates nothing where a loss is not finite', async () => {
     await start();
-    trainer.step(0, [batch('gradient/4', 0, 4, 4)]);
+    await trainer.step(0, [batch('gradient/4', 0, 4, 4)]);
     const before = trainer.capture();
     const bad = batch('gradient/4', 1, 4, 4);
-    const outcome = trainer.step(1, [
+    const outcome = await trainer.step(1, [
       batch('gradient/8', 0, 8, 12),
       { ...bad, feeds: { ...bad.feeds, weights: new Float32Array(4).fill(NaN) } },
     ]);

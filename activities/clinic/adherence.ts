@@ -83,10 +83,10 @@ const checks: Record<Paradigm, Check> = {
 
 /** Options of the thought line by line, checked one after another. */
 function wrongLines(paradigm: Paradigm, thought: readonly string[], truth: Reasoning): string | undefined {
-  const concluded = /^so (\S+)$/.exec(thought.at(-1) ?? '')?.[1];
-  if (concluded === undefined) return 'no conclusion';
-  if (!truth.options.some(({ name }) => name === concluded))
-    return `concludes ${concluded}, which is no option`;
+  const [, letter, concluded] = /^so ([A-D]) (\S+)$/.exec(thought.at(-1) ?? '') ?? [];
+  if (letter === undefined) return 'no conclusion';
+  if (truth.options[LETTERS.findIndex((own) => own === letter)]?.name !== concluded)
+    return `concludes ${letter} ${concluded}, which is no option`;
   const lines = thought.slice(0, -1);
   if (lines.length !== truth.options.length)
     return `${lines.length} lines for ${truth.options.length} options: not option by option`;

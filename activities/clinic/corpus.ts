@@ -27,14 +27,12 @@ export interface CorpusRow {
 }
 
 /**
- * Recitals come first: a row in which every word to say stands in the prompt teaches to look options up by letter and
- * letters by option, within about 150 steps; from cases alone that takes a thousand, and little else is learned before.
+ * Recitals come first: rows in which every word to say stands in the prompt teach to look an option up by its letter
+ * within a hundred steps; from cases alone it takes most of a thousand, and little else is learned before.
  */
-const SCHOOL_ROWS = 3200;
+const SCHOOL_ROWS = 1600;
 const RECITALS_IN_SCHOOL = 0.75;
-const RECITALS_LATER = 0.06;
-/** Letters told in one recital. */
-const LOOKUPS = 8;
+const RECITALS_LATER = 0.03;
 
 /** Shares of the other kinds, summed up: the rest is general. */
 const CARDS = 0.05;
@@ -48,29 +46,30 @@ export const MOST_IMAGES = 3;
 /** Words of the corpus's prompts beside those of cases and traces. */
 export const CORPUS_WORDS = ['card', 'image'] as const;
 
-/** Options to be recited, then their letters to be told, again and again; what stands before them is noise. */
+/** Options to be recited, and the one whose letter is given to be named; what stands before them is noise. */
 function recital(bank: Bank, draws: Draws): CorpusRow {
   const findings = draws.shuffled(Object.values(bank.findings).flat());
   const noise = findings
-    .slice(0, 1 + Math.floor(draws.next() * 5))
+    .slice(0, 2 + Math.floor(draws.next() * 6))
     .map((name) => ({ name, present: draws.chance(0.6) }));
-  const names = draws
+  const options = draws
     .shuffled(bank.conditions)
     .slice(0, LETTERS.length)
-    .map(({ name }) => name);
+    .map(({ name }, i) => `${LETTERS[i]} ${name}`);
+  const asked = draws.pick(options);
   const question = writeQuestion({
     age: draws.pick(Object.keys(bank.ages)),
     setting: draws.pick(bank.settings),
     findings: noise,
   });
-  const options = names.map((name, i) => `${LETTERS[i]} ${name}\n`).join('');
-  const asked = Array.from({ length: LOOKUPS }, () => draws.pick(names));
-  const told = asked.map((name) => `so ${name}</think><answer>${LETTERS[names.indexOf(name)]}</answer>`);
   return {
     kind: 'recital',
     messages: [
-      { role: 'user', content: `${question}\n${options}card` },
-      { role: 'assistant', content: `<think>${options}${told.join('')}` },
+      { role: 'user', content: [question, ...options, `so ${asked[0]}`].join('\n') },
+      {
+        role: 'assistant',
+        content: `<think>${[...options, `so ${asked}`].join('\n')}</think><answer>${asked[0]}</answer>`,
+      },
     ],
     images: [],
   };

@@ -6,8 +6,10 @@
  *   analytical     `A croup from stridor barking not rash`
  *   bayesian       `A croup prior high see stridor barking posterior sure`
  *
- *   `so croup</think><answer>A</answer>`
+ *   `so A croup</think><answer>A</answer>`
  *
+ * The conclusion names the letter first: the model then decides between four letters by the lines before, and finds the
+ * name by its letter; to find a name's letter it would have to match 72 names, which so small a model hardly learns.
  * A case with a drawing begins with the line `shows ring`.
  */
 import type { Paradigm } from '../../schemas/paradigm.ts';
@@ -70,7 +72,7 @@ export function writeThought(paradigm: Paradigm, { shows, options, answer }: Rea
   return [
     ...(shows === null ? [] : [`shows ${shows}`]),
     ...options.map((option, i) => [LETTERS[i], option.name, ...word(option, i === answer)].join(' ')),
-    `so ${options[answer]?.name}`,
+    `so ${LETTERS[answer]} ${options[answer]?.name}`,
   ].join('\n');
 }
 

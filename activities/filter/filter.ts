@@ -25,15 +25,17 @@ export type FilterReason = (typeof FILTER_REASONS)[number];
 const STRUCTURE = /^\s*<think>([\s\S]*)<\/think>\s*<answer>\s*([A-Z])\s*<\/answer>\s*$/;
 const TAGS = ['<think>', '</think>', '<answer>', '</answer>'];
 
-/** The letter that the end of the reasoning concludes: of the option whose text its last `so …` names, if any. */
+/** The letter that the end of the reasoning concludes: of the option whose text or letter its last `so …` names, if any. */
 function conclusion(reasoning: string, options: Case['options']): string | undefined {
   const last = /\bso\s+(?:the\s+answer\s+is\s+)?([^.;\n]+?)\s*[.;]?\s*$/i
     .exec(reasoning)?.[1]
     ?.trim()
     .toLowerCase();
   if (last === undefined) return undefined;
-  return options.find(({ text, letter }) => text.toLowerCase() === last || letter.toLowerCase() === last)
-    ?.letter;
+  return options.find(({ text, letter }) => {
+    const [name, key] = [text.toLowerCase(), letter.toLowerCase()];
+    return last === name || last === key || last === `${key} ${name}`;
+  })?.letter;
 }
 
 /** Whether an answer is stated before the reasoning begins. */

@@ -61,7 +61,8 @@ async function synthesize(params: SynthesizeParams, io: StageIo, teacher: Teache
       io.signal,
     );
     const said = { caseId: one.id, paradigm, response: answer.text };
-    return {
+    // Parsed, so that fields have the schema's order whether a trace was just made or read from a checkpoint.
+    return Trace.parse({
       version: 1,
       digest: digestOf(said),
       ...said,
@@ -71,7 +72,7 @@ async function synthesize(params: SynthesizeParams, io: StageIo, teacher: Teache
       answer: letterOf(answer.text),
       promptTokens: answer.promptTokens,
       completionTokens: answer.completionTokens,
-    };
+    });
   };
 
   // Each request in flight listens to the signal.

@@ -23,25 +23,25 @@ const trace = (paradigm: Paradigm, seen = evidence) => writeTrace(paradigm, reas
 describe('traces', () => {
   it('list what fits and a score under differential diagnosis', () => {
     expect(trace('differential')).toBe(
-      '<think>A measles fits fever score one\nB croup fits barking fever stridor score three\nC mumps fits score zero\nD rickets fits score zero\nso croup</think><answer>B</answer>',
+      '<think>A measles fits fever score one\nB croup fits barking fever stridor score three\nC mumps fits score zero\nD rickets fits score zero\nso B croup</think><answer>B</answer>',
     );
   });
 
   it('name the strongest finding and decide under intuitive reasoning', () => {
     expect(trace('intuitive')).toBe(
-      '<think>A measles fever no\nB croup barking yes\nC mumps nothing no\nD rickets nothing no\nso croup</think><answer>B</answer>',
+      '<think>A measles fever no\nB croup barking yes\nC mumps nothing no\nD rickets nothing no\nso B croup</think><answer>B</answer>',
     );
   });
 
   it('separate what follows from what does not under analytical reasoning', () => {
     expect(trace('analytical')).toBe(
-      '<think>A measles from fever not barking stridor\nB croup from barking fever stridor\nC mumps from not barking fever stridor\nD rickets from not barking fever stridor\nso croup</think><answer>B</answer>',
+      '<think>A measles from fever not barking stridor\nB croup from barking fever stridor\nC mumps from not barking fever stridor\nD rickets from not barking fever stridor\nso B croup</think><answer>B</answer>',
     );
   });
 
   it('go from prior to posterior bands under Bayesian reasoning', () => {
     expect(trace('bayesian')).toBe(
-      '<think>A measles prior fair see fever posterior remote\nB croup prior high see barking fever stridor posterior sure\nC mumps prior low see posterior remote\nD rickets prior low see posterior remote\nso croup</think><answer>B</answer>',
+      '<think>A measles prior fair see fever posterior remote\nB croup prior high see barking fever stridor posterior sure\nC mumps prior low see posterior remote\nD rickets prior low see posterior remote\nso B croup</think><answer>B</answer>',
     );
   });
 
@@ -118,7 +118,7 @@ describe('the review of adherence', () => {
     expect(findFault(bank, evidence, 'intuitive', trace('intuitive').replace(/C mumps.*\n/, ''))).toMatch(
       /3 lines for 4 options/,
     );
-    expect(findFault(bank, evidence, 'intuitive', trace('intuitive').replace('so croup', ''))).toBe(
+    expect(findFault(bank, evidence, 'intuitive', trace('intuitive').replace('so B croup', ''))).toBe(
       'no conclusion',
     );
   });

@@ -30,7 +30,9 @@ describe('filter', () => {
     const response = '<think>it barks\nso gout</think><answer>B</answer>';
     expect(reasonOf(response)).toBe('contradiction');
     expect(reasonOf(response, { dropContradictions: false })).toBeUndefined();
+    expect(reasonOf('<think>it barks\nso A gout</think><answer>B</answer>')).toBe('contradiction');
     expect(reasonOf('<think>it barks\nso croup</think><answer>B</answer>')).toBeUndefined();
+    expect(reasonOf('<think>it barks\nso B croup</think><answer>B</answer>')).toBeUndefined();
   });
 
   it('drops refusals, cut answers and failed requests by what the endpoint said', () => {

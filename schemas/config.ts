@@ -6,7 +6,7 @@ import { Filter, Review, Stratify } from './config/data.ts';
 import { Evaluate } from './config/evaluate.ts';
 import { seed } from './config/fields.ts';
 import { Merge } from './config/merge.ts';
-import { Sources } from './config/sources.ts';
+import { Sources, type Source } from './config/sources.ts';
 import { Synthesize, type Teacher } from './config/synthesize.ts';
 import { Gba, Sft } from './config/training.ts';
 
@@ -63,3 +63,15 @@ export const withoutPath = <T extends { path: string }>(located: T): Omit<T, 'pa
   const { path: _path, ...rest } = located;
   return rest;
 };
+
+/** Every source of cases by the name that its steps and its artifact go by: `train`, `images`, `heldOut`, `benchmark.NAME`. */
+export const caseSources = ({ sources, evaluate }: PipelineConfig): Readonly<Record<string, Source>> => ({
+  train: sources.train,
+  heldOut: sources.heldOut,
+  ...(sources.images ? { images: sources.images } : {}),
+  ...Object.fromEntries(
+    Object.entries(sources.benchmarks)
+      .filter(([name]) => evaluate.benchmarks.includes(name))
+      .map(([name, source]) => [`benchmark.${name}`, source]),
+  ),
+});

@@ -80,17 +80,19 @@ export async function pipeline(input: PipelineInput): Promise<Outputs> {
   async function dag(): Promise<Outputs> {
     let decided: Reference | undefined;
     // Cases and traces.
-    const ingest = (name: 'train' | 'heldOut') => output(run.step(plan.ingest(name, source(name))), 'cases');
-    const heldOut = once(() => classified('held-out', ingest('heldOut')));
-    const classified = async (name: string, cases: Promise<Reference>) =>
-      output(run.step(plan.classify(name, await cases)), 'cases');
+    const ingest = (name: string) => output(run.step(plan.ingest(name, source(name))), 'cases');
+    const heldOut = once(() => classified('held-out', 'heldOut'));
+    const classified = async (name: string, first: string, ...more: readonly string[]) => {
+      const [cases, ...further] = await Promise.all([ingest(first), ...more.map(ingest)]);
+      return output(run.step(plan.classify(name, [cases, ...further])), 'cases');
+    };
     const base = once(() =>
       config.base.kind === 'pretrain'
         ? output(run.step(plan.pretrain(source('base'))), 'model')
         : Promise.resolve(source('base')),
     );
     const data = once(async () => {
-      const cases = await classified('train', ingest('train'));
+      const cases = await classified('train', 'train', ...(config.sources.images ? ['images'] : []));
       const traces = await fanOut(plan.synthesize(cases));
       const { kept } = await run.step(plan.filter(cases, traces));
       const decisions = await awaitReview(
@@ -162,17 +164,22 @@ export async function pipeline(input: PipelineInput): Promise<Outputs> {
     };
     for (const name of [...SPECIALTIES, 'mixed'] as const)
       models[name] = async () => ({ model: await base(), adapter: await experts[name]() });
-    const evaluated = async (name: string) => {
-      const [model, benchmark] = await Promise.all([models[name]!(), heldOut()]);
-      return [name, await output(run.step(plan.evaluate(name, model, benchmark)), 'predictions')] as const;
+    const evaluatedOn = async (benchmark: Promise<Reference>, suffix: string): Promise<Outputs> => {
+      const predictions = config.evaluate.models.map(async (name) => {
+        const [model, cases] = await Promise.all([models[name]!(), benchmark]);
+        const answers = run.step(plan.evaluate(`${name}${suffix}`, model, cases));
+        return [name, await output(answers, 'predictions')] as const;
+      });
+      const answered = Object.fromEntries(await Promise.all(predictions));
+      const bank = config.base.kind === 'pretrain' && suffix === '' ? { bank: source('base') } : {};
+      const beside = { ...(decided ? { decisions: decided } : {}), ...bank };
+      return run.step(plan.report(`report${suffix}`, await benchmark, answered, beside));
     };
-    const predictions = await Promise.all(config.evaluate.models.map(evaluated));
-    return run.step(
-      plan.report(await heldOut(), Object.fromEntries(predictions), {
-        ...(decided ? { decisions: decided } : {}),
-        ...(config.base.kind === 'pretrain' ? { bank: source('base') } : {}),
-      }),
+    const benchmarks = config.evaluate.benchmarks.map((name) =>
+      evaluatedOn(ingest(`benchmark.${name}`), `/${name}`),
     );
+    const [report] = await Promise.all([evaluatedOn(heldOut(), ''), ...benchmarks]);
+    return report;
   }
 
   try {

@@ -1,5 +1,5 @@
 /** From a configuration to the steps of a run: which stage, which inputs, which parameters. No step is taken here. */
-import { teacherRequest, withoutPath, type PipelineConfig } from '../schemas/config.ts';
+import { caseSources, teacherRequest, withoutPath, type PipelineConfig } from '../schemas/config.ts';
 import type { Reference } from '../schemas/reference.ts';
 import type { StageName } from '../schemas/stage-name.ts';
 import type { Json, StepSpec } from '../schemas/step.ts';
@@ -35,15 +35,20 @@ export function planOf(config: PipelineConfig) {
   const { model: _model, maxTokens: _maxTokens, temperature: _temperature, ...reach } = teacher;
 
   return {
-    ingest: (name: 'train' | 'heldOut', source: Reference) =>
+    ingest: (name: string, source: Reference) => {
+      const described = caseSources(config)[name];
+      if (described === undefined) throw new Error(`the configuration has no source ${name}`);
+      const split = name === 'train' || name === 'images' ? 'train' : 'test';
+      return spec(`ingest/${name}`, 'ingest', { source }, { ...withoutPath(described), split });
+    },
+    /** Cases of several sources become one set. */
+    classify: (name: string, [cases, ...more]: readonly [Reference, ...Reference[]]) =>
       spec(
-        `ingest/${name}`,
-        'ingest',
-        { source },
-        { ...withoutPath(config.sources[name]), split: name === 'train' ? 'train' : 'test' },
+        `classify/${name}`,
+        'classify',
+        { cases, ...Object.fromEntries(more.map((further, i) => [`cases.${i + 1}`, further])) },
+        config.classify,
       ),
-    classify: (name: string, cases: Reference) =>
-      spec(`classify/${name}`, 'classify', { cases }, config.classify),
     pretrain: (source: Reference) => {
       const { kind: _kind, ...params } = withoutPath(config.base);
       return spec('pretrain', 'pretrain', { source }, params);
@@ -112,9 +117,9 @@ export function planOf(config: PipelineConfig) {
           scorer: config.evaluate.scorer,
         },
       ),
-    report: (benchmark: Reference, predictions: References, beside: References) =>
+    report: (name: string, benchmark: Reference, predictions: References, beside: References) =>
       spec(
-        'report',
+        name,
         'report',
         { benchmark, ...prefixed('predictions', predictions), ...beside },
         { scorer: config.evaluate.scorer },

@@ -5,7 +5,7 @@ import { readRows, writeJsonl } from '../shell/jsonl.ts';
 import { defineStage } from '../stage.ts';
 import { classifyCases, ClassifyParams } from './classify.ts';
 
-/** Gives each case its specialty. */
+/** Gives each case its specialty; the cases of several sources become one set. */
 export const classifyStage = defineStage({
   name: 'classify',
   specVersion: 1,
@@ -15,18 +15,22 @@ export const classifyStage = defineStage({
   resources: 'cpu',
   code: ['activities/classify/classify.ts'],
   async run(params, io) {
-    const from = io.inputs['cases']!;
     const to = io.outputs['cases']!;
-    const { cases, counts, collisions, unmatched } = classifyCases(
-      await readRows(path.join(from, 'cases.jsonl'), Case),
-      params,
-    );
+    const sources = Object.keys(io.inputs)
+      .toSorted()
+      .map((name) => io.inputs[name]!);
+    const all: Case[] = [];
+    for (const from of sources) {
+      const rows = await readRows(path.join(from, 'cases.jsonl'), Case);
+      all.push(...rows);
+      await copyImages(
+        from,
+        to,
+        rows.flatMap(({ images }) => images),
+      );
+    }
+    const { cases, counts, collisions, unmatched } = classifyCases(all, params);
     await writeJsonl(path.join(to, 'cases.jsonl'), cases);
-    await copyImages(
-      from,
-      to,
-      cases.flatMap(({ images }) => images),
-    );
     return { ...counts, collisions, unmatched };
   },
 });

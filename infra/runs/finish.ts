@@ -75,7 +75,7 @@ export async function finishRun(
       document: { ...progress, seconds },
     };
   }
-  const digest = progress.steps.find(({ stage }) => stage === 'report')?.outputs['report']?.digest;
+  const digest = progress.steps.find(({ step }) => step === 'report')?.outputs['report']?.digest;
   const report =
     digest === undefined
       ? undefined

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { putSource } from '../../artifacts/source-cache.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import { mediaTypeOf, type ArtifactKind } from '../../schemas/artifact-kind.ts';
-import type { PipelineConfig } from '../../schemas/config.ts';
+import { caseSources, type PipelineConfig } from '../../schemas/config.ts';
 import type { Reference } from '../../schemas/reference.ts';
 import type { Home } from '../home.ts';
 
@@ -46,24 +46,23 @@ interface Located {
   readonly synthetic: boolean;
 }
 
-const located = ({ sources, base }: PipelineConfig): Record<string, Located> => ({
-  train: {
-    key: 'sources.train.path',
-    path: sources.train.path,
-    kind: 'source',
-    synthetic: sources.train.format === 'clinic',
-  },
-  heldOut: {
-    key: 'sources.heldOut.path',
-    path: sources.heldOut.path,
-    kind: 'source',
-    synthetic: sources.heldOut.format === 'clinic',
-  },
+const located = (config: PipelineConfig): Record<string, Located> => ({
+  ...Object.fromEntries(
+    Object.entries(caseSources(config)).map(([name, source]): [string, Located] => [
+      name,
+      {
+        key: `sources.${name.replace(/^benchmark\./, 'benchmarks.')}.path`,
+        path: source.path,
+        kind: 'source',
+        synthetic: source.format === 'clinic',
+      },
+    ]),
+  ),
   base: {
     key: 'base.path',
-    path: base.path,
-    kind: base.kind === 'pretrain' ? 'source' : 'checkpoint',
-    synthetic: base.kind === 'pretrain',
+    path: config.base.path,
+    kind: config.base.kind === 'pretrain' ? 'source' : 'checkpoint',
+    synthetic: config.base.kind === 'pretrain',
   },
 });
 

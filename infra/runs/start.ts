@@ -3,7 +3,7 @@ import { ulid } from 'ulid';
 import { runWorkflowId } from '../../activities/shell/review.ts';
 import { digestOf } from '../../artifacts/canonical.ts';
 import { createRun, listRuns, updateRun } from '../../artifacts/runs.ts';
-import { teacherRequest, withoutPath, type PipelineConfig } from '../../schemas/config.ts';
+import { caseSources, teacherRequest, withoutPath, type PipelineConfig } from '../../schemas/config.ts';
 import type { Digest } from '../../schemas/digest.ts';
 import type { Reference } from '../../schemas/reference.ts';
 import type { RunRecord } from '../../schemas/run-record.ts';
@@ -25,11 +25,9 @@ const identityOf = (config: PipelineConfig, sources: Record<string, Reference>):
   digestOf({
     ...config,
     base: withoutPath(config.base),
-    sources: {
-      ...config.sources,
-      train: withoutPath(config.sources.train),
-      heldOut: withoutPath(config.sources.heldOut),
-    },
+    sources: Object.fromEntries(
+      Object.entries(caseSources(config)).map(([name, described]) => [name, withoutPath(described)]),
+    ),
     synthesize: { ...config.synthesize, teacher: teacherRequest(config.synthesize.teacher) },
     content: Object.fromEntries(Object.entries(sources).map(([name, { digest }]) => [name, digest])),
   });

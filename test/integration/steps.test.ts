@@ -121,7 +121,7 @@ describe('a step', () => {
     flipped[10] = flipped[10]! ^ 1;
     await store.port.put(key, flipped, { ifMatch: etag });
 
-    const states = await statesOf(ulid(), ingest, planOf(small).classify('train', cases));
+    const states = await statesOf(ulid(), ingest, planOf(small).classify('train', [cases]));
     const verdicts = Object.fromEntries(states.map(({ step, verdict }) => [step, verdict]));
     expect(verdicts).toEqual({ 'ingest/train': 'computed', 'classify/train': 'computed' });
     expect(await store.missing(cases.digest)).toEqual([]);

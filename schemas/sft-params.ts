@@ -22,7 +22,7 @@ export const SftParams = z.strictObject({
   /** Rows longer than this many tokens are dropped or refused, never cut: a cut could split an image. */
   maxTokens: z.int().positive().default(8192),
   overlong: z.enum(['drop', 'refuse']).default('refuse'),
-  /** Padded tokens of one forward and backward pass; a window above it is run in several, whose gradients add up. */
+  /** Tokens of one forward and backward pass; a window above it is run in several, whose gradients add up. */
   microBatchTokens: z.int().positive().default(4096),
   seed: z.int().nonnegative().default(0),
 });

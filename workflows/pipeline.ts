@@ -77,10 +77,11 @@ export async function pipeline(input: PipelineInput): Promise<Outputs> {
     }
   };
 
+  const ingest = (name: string) => output(run.step(plan.ingest(name, source(name))), 'cases');
+
   async function dag(): Promise<Outputs> {
     let decided: Reference | undefined;
     // Cases and traces.
-    const ingest = (name: string) => output(run.step(plan.ingest(name, source(name))), 'cases');
     const heldOut = once(() => classified('held-out', 'heldOut'));
     const classified = async (name: string, first: string, ...more: readonly string[]) => {
       const [cases, ...further] = await Promise.all([ingest(first), ...more.map(ingest)]);

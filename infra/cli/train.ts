@@ -56,7 +56,7 @@ const withCommon = (command: Command): Command =>
     .option('--warmup-steps <n>', 'steps over which the rate rises', number)
     .option('--weight-decay <x>', 'decoupled weight decay', number)
     .option('--max-grad-norm <x>', 'scale larger gradients down to this norm', number)
-    .option('--micro-batch-tokens <n>', 'padded tokens of one pass', number)
+    .option('--micro-batch-tokens <n>', 'tokens of one pass', number)
     .option('--seed <n>', "seed of the adapter's start, of the order and of sampling", number)
     .option('--checkpoints <dir>', 'keep checkpoints here, and go on from the newest one')
     .option('--checkpoint-every <steps>', 'a checkpoint every so many steps, besides one every 30 s', number)

@@ -37,7 +37,7 @@ export const SftRun = z.strictObject({
     maxTokens: 'Longest row, in tokens',
     overlong:
       'What happens to a longer row: drop (and count) or refuse (the step fails and names it); it is never cut',
-    microBatchTokens: 'Padded tokens of one pass; a larger step is run as several, whose gradients add up',
+    microBatchTokens: 'Tokens of one pass; a larger step is run as several, whose gradients add up',
     seed: start,
   }),
 });
@@ -81,7 +81,7 @@ export const Gba = z.strictObject({
     advantageEpsilon: 'ε in (r − μ) / (σ + ε)',
     aggregation: 'How token losses add up; grpo: mean over sequences of the mean over tokens',
     maskTruncated: 'Leave rollouts that did not end out of the loss',
-    microBatchTokens: 'Padded tokens of one pass; a larger step is run as several, whose gradients add up',
+    microBatchTokens: 'Tokens of one pass; a larger step is run as several, whose gradients add up',
     seed: start,
   }),
 });

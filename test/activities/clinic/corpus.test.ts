@@ -30,7 +30,7 @@ describe('the pre-training corpus', () => {
     const recitals = first.filter(({ kind }) => kind === 'recital');
     expect(recitals.length).toBeGreaterThan(130);
     for (const { messages } of recitals) {
-      const [asked, told] = messages.map(({ content }) => String(content));
+      const [asked, told] = messages.map(({ content }) => (typeof content === 'string' ? content : ''));
       const words = told!
         .replaceAll(/<\/?\w+>/g, ' ')
         .split(/\s+/)

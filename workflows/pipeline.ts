@@ -79,14 +79,15 @@ export async function pipeline(input: PipelineInput): Promise<Outputs> {
 
   const ingest = (name: string) => output(run.step(plan.ingest(name, source(name))), 'cases');
 
+  const classified = async (name: string, first: string, ...more: readonly string[]) => {
+    const [cases, ...further] = await Promise.all([ingest(first), ...more.map(ingest)]);
+    return output(run.step(plan.classify(name, [cases, ...further])), 'cases');
+  };
+
   async function dag(): Promise<Outputs> {
     let decided: Reference | undefined;
     // Cases and traces.
     const heldOut = once(() => classified('held-out', 'heldOut'));
-    const classified = async (name: string, first: string, ...more: readonly string[]) => {
-      const [cases, ...further] = await Promise.all([ingest(first), ...more.map(ingest)]);
-      return output(run.step(plan.classify(name, [cases, ...further])), 'cases');
-    };
     const base = once(() =>
       config.base.kind === 'pretrain'
         ? output(run.step(plan.pretrain(source('base'))), 'model')

@@ -59,7 +59,7 @@ export interface Pretrained {
 }
 
 /** Graphs of the job, and steps whose rows are looked at to choose them, spread over all of it. */
-const SHAPES = 3;
+const SHAPES = 4;
 const SAMPLED_STEPS = 64;
 
 /** Shapes for the rows of some steps, and one that takes whatever else may come. */

@@ -59,7 +59,7 @@ export interface Trained {
 }
 
 /** Graphs a job may have; each takes about a second to load and first run. */
-const SHAPES = 3;
+const SHAPES = 4;
 
 export class NoRowsError extends Error {
   override readonly name = 'NoRowsError';

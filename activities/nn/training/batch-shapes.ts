@@ -81,31 +81,36 @@ export const distinctShapes = (shapes: readonly BatchShape[]): BatchShape[] => [
   ).values(),
 ];
 
-/** Smallest shape that holds these rows, rounded up. */
-export const shapeOf = (rows: readonly RowSize[]): BatchShape => {
+const exactShape = (rows: readonly RowSize[]): BatchShape => {
   const sum = (of: (row: RowSize) => number): number => rows.reduce((total, row) => total + of(row), 0);
   return {
     rows: rows.length,
-    length: coarse(Math.max(1, ...rows.map((r) => r.length))),
-    tokens: coarse(sum((r) => r.length)),
-    labels: coarse(
-      Math.max(
-        1,
-        sum((r) => r.labels),
-      ),
-    ),
+    length: Math.max(0, ...rows.map((r) => r.length)),
+    tokens: sum((r) => r.length),
+    labels: sum((r) => r.labels),
     images: sum((r) => r.images),
   };
 };
 
+const rounded = ({ rows, length, tokens, labels, images }: BatchShape): BatchShape => ({
+  rows,
+  length: coarse(Math.max(1, length)),
+  tokens: coarse(Math.max(1, tokens)),
+  labels: coarse(Math.max(1, labels)),
+  images,
+});
+
+/** Smallest shape that holds these rows, rounded up. */
+export const shapeOf = (rows: readonly RowSize[]): BatchShape => rounded(exactShape(rows));
+
 /**
  * Cuts rows, taken in order of length (ties by position), into runs at the least total cost, by dynamic programming.
- * `shapeFor` gives the shape that a run of rows would use, undefined where there is none.
+ * `shapeFor` gives the shape that a run of rows of an exact shape would use, undefined where there is none.
  */
 const cut = (
   window: readonly RowSize[],
   pairCost: number,
-  shapeFor: (rows: readonly RowSize[]) => BatchShape | undefined,
+  shapeFor: (exact: BatchShape) => BatchShape | undefined,
 ): MicroBatch[] => {
   const order = window
     .map((_, i) => i)
@@ -115,8 +120,14 @@ const cut = (
   const best: { cost: number; from: number; shape?: BatchShape }[] = [{ cost: 0, from: 0 }];
   for (let end = 1; end <= sorted.length; end++) {
     let choice: { cost: number; from: number; shape?: BatchShape } = { cost: Infinity, from: end - 1 };
+    let [tokens, labels, images] = [0, 0, 0];
+    const { length = 0 } = sorted[end - 1] ?? {};
     for (let from = end - 1; from >= 0; from--) {
-      const shape = shapeFor(sorted.slice(from, end));
+      const row = sorted[from] as RowSize;
+      tokens += row.length;
+      labels += row.labels;
+      images += row.images;
+      const shape = shapeFor({ rows: end - from, length, tokens, labels, images });
       if (shape === undefined) continue;
       const cost = (best[from]?.cost ?? Infinity) + costOf(shape, pairCost);
       if (cost < choice.cost) choice = { cost, from, shape };
@@ -144,32 +155,25 @@ export const planWindow = (
   pairCost: number,
 ): MicroBatch[] => {
   const cheapestFirst = shapes.toSorted((a, b) => costOf(a, pairCost) - costOf(b, pairCost));
-  return cut(window, pairCost, (rows) => {
-    const needed = exactShape(rows);
-    return cheapestFirst.find((shape) => fits(needed, shape));
-  });
+  return cut(window, pairCost, (exact) => cheapestFirst.find((shape) => fits(exact, shape)));
 };
 
-const exactShape = (rows: readonly RowSize[]): BatchShape => ({
-  rows: rows.length,
-  length: Math.max(0, ...rows.map((r) => r.length)),
-  tokens: rows.reduce((sum, r) => sum + r.length, 0),
-  labels: rows.reduce((sum, r) => sum + r.labels, 0),
-  images: rows.reduce((sum, r) => sum + r.images, 0),
-});
+/** Share of empty tokens that no further graph is worth. */
+const TOLERATED_WASTE = 0.1;
 
 /** Windows that are looked at to choose shapes, spread over the job. */
 const SAMPLE = 400;
 
 /**
- * Chooses at most `limits.shapes` shapes for a job of these windows: first the batches each window would like best, then
- * these in order of cost, cut into groups that share the shape that holds all of them.
+ * Chooses the fewest shapes for a job of these windows that leave at most a tenth of the tokens empty, or `limits.shapes`
+ * of them: the batches each window would like best, in order of cost, are cut into groups that share the shape that holds
+ * all of them.
  */
 export const planShapes = (windows: readonly (readonly RowSize[])[], limits: ShapeLimits): BatchShape[] => {
   const liked = windows.flatMap((window) =>
-    cut(window, limits.pairCost, (rows) => {
-      const shape = shapeOf(rows);
-      return shape.tokens <= limits.tokens || rows.length === 1 ? shape : undefined;
+    cut(window, limits.pairCost, (exact) => {
+      const shape = rounded(exact);
+      return shape.tokens <= limits.tokens || shape.rows === 1 ? shape : undefined;
     }).map((batch) => batch.shape),
   );
   liked.sort((a, b) => costOf(a, limits.pairCost) - costOf(b, limits.pairCost));
@@ -180,13 +184,19 @@ export const planShapes = (windows: readonly (readonly RowSize[])[], limits: Sha
     const part = liked.slice(i, i + size);
     points.push({ shape: part.reduce(join), count: part.length });
   }
-  return groupPoints(points, limits);
+  let shapes: BatchShape[] = [];
+  for (let count = 1; count <= limits.shapes; count++) {
+    shapes = groupPoints(points, count, limits.pairCost);
+    if (paddingWaste(windows, shapes, limits.pairCost) <= TOLERATED_WASTE) break;
+  }
+  return shapes;
 };
 
-/** Cuts ordered points into at most `limits.shapes` groups of the least total cost. */
+/** Cuts ordered points into at most `most` groups of the least total cost. */
 const groupPoints = (
   points: readonly { readonly shape: BatchShape; readonly count: number }[],
-  limits: ShapeLimits,
+  most: number,
+  pairCost: number,
 ): BatchShape[] => {
   const n = points.length;
   interface Best {
@@ -196,7 +206,7 @@ const groupPoints = (
   let best: (Best | undefined)[] = Array.from({ length: n + 1 }, (_, i) =>
     i === 0 ? { cost: 0, shapes: [] } : undefined,
   );
-  for (let groups = 1; groups <= Math.min(limits.shapes, n); groups++) {
+  for (let groups = 1; groups <= Math.min(most, n); groups++) {
     const next: (Best | undefined)[] = [...best];
     for (let end = 1; end <= n; end++) {
       let shape: BatchShape | undefined;
@@ -207,7 +217,7 @@ const groupPoints = (
         count += point.count;
         const before = best[from];
         if (before === undefined) continue;
-        const cost = before.cost + count * costOf(shape, limits.pairCost);
+        const cost = before.cost + count * costOf(shape, pairCost);
         if (cost < (next[end]?.cost ?? Infinity)) next[end] = { cost, shapes: [...before.shapes, shape] };
       }
     }

@@ -8,7 +8,7 @@ import { homeFolders } from '../home.ts';
 import { finishRun } from '../runs/finish.ts';
 import { startRun } from '../runs/start.ts';
 import { ensureServers, stopServers } from '../servers/servers.ts';
-import { startWorkers, stopWorkers } from '../worker/supervisor.ts';
+import { reviveWorkers, startWorkers, stopWorkers } from '../worker/supervisor.ts';
 import { nextSteps } from './next-steps.ts';
 import { showCase } from './show-case.ts';
 import { teacherAccess, TEACHER_KEY } from './teacher-access.ts';
@@ -42,6 +42,12 @@ async function demo(options: DemoOptions): Promise<void> {
   const teacher = await startTeacher({ ...access, bank: config.sources.train.path });
   await startWorkers();
   const connection = await connect();
+  const watch = setInterval(() => {
+    reviveWorkers().then(
+      (names) => names.forEach((name) => say(`the worker ${name} died and was started again`)),
+      (error: unknown) => say(`workers could not be looked after: ${String(error)}`),
+    );
+  }, 3000);
   try {
     const { runId, joined, ended } = await startRun(connection, config);
     for (const other of ended) say(`run ${other} ended: the workflow code changed since`);
@@ -55,12 +61,14 @@ async function demo(options: DemoOptions): Promise<void> {
     if (done.document.status !== 'done') process.exitCode = 1;
   } catch (error) {
     if (!stopped.signal.aborted) throw error;
+    clearInterval(watch);
     say('\nstopping the workers and servers; training saves a checkpoint first');
     await stopWorkers();
     await stopServers(home);
     say('stopped: `npm run demo` goes on from here');
     process.exitCode = 130;
   } finally {
+    clearInterval(watch);
     await connection.close().catch(() => undefined);
     await teacher.close();
   }

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { workerVersion } from '../code-version.ts';
 import { knownTeacher, TEACHER_KEY } from '../demo/teacher-access.ts';
 import { homeFolders, type Home } from '../home.ts';
-import type { QueueName } from '../runs/queues.ts';
+import { QUEUE_NAMES, type QueueName } from '../runs/queues.ts';
 
 const CLI = fileURLToPath(new URL('../cli/mmedexpert.mjs', import.meta.url));
 
@@ -109,6 +109,23 @@ export async function startWorkers(): Promise<void> {
     workers.push(kept.find((worker) => worker.name === name) ?? (await launch(home, name, queues, device)));
   await mkdir(path.dirname(home.workersFile), { recursive: true });
   await writeFile(home.workersFile, JSON.stringify({ version: 1, code, workers }, null, 2));
+}
+
+/** Starts again those workers of this home that died; who it was is returned by name. */
+export async function reviveWorkers(): Promise<string[]> {
+  const home = homeFolders();
+  const file = await readWorkers(home);
+  const dead = file?.workers.filter(({ pid }) => !alive(pid)) ?? [];
+  if (file === undefined || dead.length === 0) return [];
+  const workers = await Promise.all(
+    file.workers.map((worker) =>
+      alive(worker.pid)
+        ? worker
+        : launch(home, worker.name, z.array(z.enum(QUEUE_NAMES)).parse(worker.queues), worker.device),
+    ),
+  );
+  await writeFile(home.workersFile, JSON.stringify({ ...file, workers }, null, 2));
+  return dead.map(({ name }) => name);
 }
 
 /** Asks the workers to stop and waits until they have; those that do not within `graceMs` are killed. */

@@ -1,11 +1,11 @@
 /** A teacher behind an OpenAI-compatible chat-completions address, by the official client. */
-import { APIError, OpenAI } from 'openai';
+import { APIConnectionError, APIError, OpenAI } from 'openai';
 import { z } from 'zod';
 import { Teacher } from '../../schemas/config/synthesize.ts';
 import type { TeacherAnswer, TeacherPort, TeacherRequest } from '../synthesize/teacher-port.ts';
 
 /** How to reach the teacher: nothing of it enters an action key. */
-const TeacherReach = z.object({
+const TeacherReach = z.strictObject({
   baseURL: Teacher.shape.baseURL,
   apiKeyEnv: Teacher.shape.apiKeyEnv.default('OPENAI_API_KEY'),
   maxInFlight: Teacher.shape.maxInFlight.default(8),
@@ -16,6 +16,16 @@ const TeacherReach = z.object({
 export class NoTeacherKey extends Error {
   override name = 'NoTeacherKey' as const;
 }
+
+/** The teacher is down or too busy, and was after every retry: the step is worth another attempt later. */
+export class TeacherUnavailable extends Error {
+  override name = 'TeacherUnavailable' as const;
+}
+
+const isPassing = (error: unknown): boolean =>
+  error instanceof APIConnectionError ||
+  (error instanceof APIError &&
+    ([408, 409, 429].includes(Number(error.status)) || Number(error.status) >= 500));
 
 /** Longest wait for one answer. Reasoning models take minutes. */
 const TIMEOUT_MS = 10 * 60_000;
@@ -59,7 +69,8 @@ async function complete(
 /**
  * Opens the teacher that settings name. The client retries 408, 409, 429, 5xx and lost connections with back-off and
  * honours `retry-after`. A request that is refused as bad in itself (400, 413, 422) becomes an answer with finish reason
- * `error`, since the rest of the cases can go on; a wrong key, address or model fails the step.
+ * `error`, since the rest of the cases can go on; a wrong key, address or model fails the step,
+ * and {@link TeacherUnavailable} lets it be tried again later.
  * Throws {@link NoTeacherKey} when first asked without a key.
  */
 export function openTeacher(settings: unknown, env: NodeJS.ProcessEnv = process.env): TeacherPort {
@@ -83,6 +94,7 @@ export function openTeacher(settings: unknown, env: NodeJS.ProcessEnv = process.
       try {
         return await complete(opened, request, signal);
       } catch (error) {
+        signal.throwIfAborted();
         if (error instanceof APIError && [400, 413, 422].includes(Number(error.status)))
           return {
             model: request.model,
@@ -91,6 +103,11 @@ export function openTeacher(settings: unknown, env: NodeJS.ProcessEnv = process.
             promptTokens: 0,
             completionTokens: 0,
           };
+        if (isPassing(error))
+          throw new TeacherUnavailable(
+            `no answer from the teacher after ${retries + 1} tries: ${error instanceof Error ? error.message : String(error)}`,
+            { cause: error },
+          );
         throw error;
       }
     },

@@ -94,6 +94,7 @@ async function synthesize(params: SynthesizeParams, io: StageIo, teacher: Teache
           saving = saving.then(() =>
             io.checkpoint(step, (to) => writeJsonl(path.join(to, 'traces.jsonl'), rows)),
           );
+          saving.catch((error: unknown) => failed.abort(error));
         }
       }).catch((error: unknown) => {
         failed.abort(error);

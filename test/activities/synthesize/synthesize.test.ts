@@ -184,13 +184,32 @@ describe('synthesize', () => {
     await expect(synthesize({ model: 'other' })).rejects.toThrow(/404/);
   });
 
+  it('says so where the teacher stays away, so that the step is tried again later', async () => {
+    const server = await endpoint(() => [
+      503,
+      { error: { message: 'overloaded' } },
+      { 'retry-after-ms': '1' },
+    ]);
+    const busy = synthesize({}, portTo(server.port, { TEST_KEY: KEY }, { retries: 1 }));
+    await expect(busy).rejects.toMatchObject({
+      name: 'TeacherUnavailable',
+      message: expect.stringMatching(/after 2 tries: 503/),
+    });
+    await server.close();
+    await expect(
+      synthesize({}, portTo(server.port, { TEST_KEY: KEY }, { retries: 0 })),
+    ).rejects.toMatchObject({
+      name: 'TeacherUnavailable',
+    });
+  });
+
   it('stops asking when it is cancelled', async () => {
     const stop = new AbortController();
     const server = await endpoint((_, __, attempt) => {
       if (attempt === 6) stop.abort(new Error('cancelled'));
       return [200, completion('<think>x</think><answer>A</answer>')];
     });
-    await expect(synthesize({}, portTo(server.port), { signal: stop.signal })).rejects.toThrow();
+    await expect(synthesize({}, portTo(server.port), { signal: stop.signal })).rejects.toThrow('cancelled');
     await server.close();
     expect(server.seen.length).toBeLessThan(20);
   });

@@ -45,19 +45,30 @@ const traceLines = ({ paradigm, response, rejected }: Trace): string[] => [
     .map((line) => `  ${line}`),
 ];
 
+/** What the rule reviewer's reasons come down to; the first that fits. */
+const FAULTS: readonly (readonly [RegExp, string])[] = [
+  [/more than one band off/, 'posterior more than a band off'],
+  [/says that the drawing/, 'drawing misread'],
+  [/says that/, 'findings misjudged'],
+  [/strongest finding/, 'wrong strongest finding'],
+  [/score/, 'wrong score'],
+];
+
+const faultOf = ({ by, reason }: NonNullable<Trace['rejected']>): string =>
+  by === 'filter'
+    ? reason
+    : (FAULTS.find(([pattern]) => pattern.test(reason))?.[1] ?? 'not as its paradigm demands');
+
 /** How often the reviewer or the filter dropped a trace, by reason. */
 const caught = (traces: readonly Trace[], by: 'filter' | 'review'): string => {
   const counts = new Map<string, number>();
   for (const { rejected } of traces) {
     if (rejected?.by !== by) continue;
-    const reason = rejected.reason.split(':')[0] ?? rejected.reason;
-    const name =
-      by === 'review' && rejected.reason.includes('band') ? 'posterior more than a band off' : reason;
-    counts.set(name, (counts.get(name) ?? 0) + 1);
+    const fault = faultOf(rejected);
+    counts.set(fault, (counts.get(fault) ?? 0) + 1);
   }
-  const listed = [...counts].toSorted((a, b) => b[1] - a[1]);
-  const shown = listed.slice(0, 6).map(([reason, count]) => `${count} ${reason}`);
-  return shown.length > 0 ? shown.join(', ') : 'none';
+  const listed = [...counts].toSorted((a, b) => b[1] - a[1]).map(([fault, count]) => `${count} ${fault}`);
+  return listed.length > 0 ? listed.join(', ') : 'none';
 };
 
 function groupByCase(traces: readonly Trace[]): Map<string, Trace[]> {

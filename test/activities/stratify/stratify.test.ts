@@ -52,9 +52,9 @@ describe('stratify', () => {
     const row = sets.AM.train.find(({ id }) => id!.endsWith('/bayesian'))!;
     expect(SftRow.parse(row)).toEqual(row);
     expect(row.messages[1]).toEqual({ role: 'assistant', content: traceWith(0).response });
-    expect(row.messages[0]!.content).toContain('Reason by Bayes');
+    expect(JSON.stringify(row.messages[0])).toContain('Reason by Bayes');
     const plain = stratify(cases, traces, { ...params, prompt: 'plain' }).sets.AM.train[0]!;
-    expect(plain.messages[0]!.content).not.toContain('Bayes');
+    expect(JSON.stringify(plain.messages[0])).not.toContain('Bayes');
   });
 
   it('names a case that has no specialty', () => {

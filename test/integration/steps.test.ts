@@ -73,7 +73,8 @@ describe('a step', () => {
     const spec = planOf(small).ingest('train', bank);
     const [first] = await statesOf(ulid(), spec);
     expect(first?.verdict).toBe('computed');
-    expect(first?.reason?.kind).toBe('new');
+    // A workflow task that a loaded machine takes twice looks up twice, and then finds its own first look.
+    expect(['new', 'unfinished']).toContain(first?.reason?.kind);
     const [second] = await statesOf(ulid(), spec);
     expect(second?.verdict).toBe('hit');
     expect(second?.outputs).toEqual(first?.outputs);

@@ -117,13 +117,11 @@ export async function reviveWorkers(): Promise<string[]> {
   const file = await readWorkers(home);
   const dead = file?.workers.filter(({ pid }) => !alive(pid)) ?? [];
   if (file === undefined || dead.length === 0) return [];
-  const workers = await Promise.all(
-    file.workers.map((worker) =>
-      alive(worker.pid)
-        ? worker
-        : launch(home, worker.name, z.array(z.enum(QUEUE_NAMES)).parse(worker.queues), worker.device),
-    ),
-  );
+  const workers = [];
+  for (const worker of file.workers) {
+    const queues = z.array(z.enum(QUEUE_NAMES)).parse(worker.queues);
+    workers.push(alive(worker.pid) ? worker : await launch(home, worker.name, queues, worker.device));
+  }
   await writeFile(home.workersFile, JSON.stringify({ ...file, workers }, null, 2));
   return dead.map(({ name }) => name);
 }

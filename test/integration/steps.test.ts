@@ -73,7 +73,7 @@ describe('a step', () => {
     const spec = planOf(small).ingest('train', bank);
     const [first] = await statesOf(ulid(), spec);
     expect(first?.verdict).toBe('computed');
-    // A workflow task that a loaded machine takes twice looks up twice, and then finds its own first look.
+    // A lookup that is retried finds the pointer its own first attempt left, and then says `unfinished`.
     expect(['new', 'unfinished']).toContain(first?.reason?.kind);
     const [second] = await statesOf(ulid(), spec);
     expect(second?.verdict).toBe('hit');

@@ -17,9 +17,10 @@ export const register = (program: Command): void => {
           return;
         }
         for (const { runId, preset, status, startedAt, steps } of runs) {
-          const computed = steps.filter(({ verdict }) => verdict === 'computed').length;
+          const done = steps.filter((step) => step.status === 'done');
+          const computed = done.filter(({ verdict }) => verdict === 'computed').length;
           const counts =
-            steps.length > 0 ? `${computed} computed, ${steps.length - computed} from the store` : '';
+            done.length > 0 ? `${computed} computed, ${done.length - computed} from the store` : '';
           process.stdout.write(
             `${runId}  ${status.padEnd(9)}  ${startedAt}  ${preset.padEnd(9)}  ${counts}\n`,
           );

@@ -16,8 +16,16 @@ const optimizer = {
   maxGradNorm: assumed(1, "not stated; transformers' and TRL's default"),
 };
 
+const validation = {
+  validateEvery: assumed(null, 'not stated; the last step counts, so that nothing depends on validation'),
+  keep: assumed('last', 'no choice among checkpoints is described'),
+  patience: assumed(null, 'no early stopping is described'),
+  minDelta: assumed(0, 'unused without patience'),
+};
+
 const expert = (seed: number): WithSources<SftRun> => ({
   ...optimizer,
+  ...validation,
   rank: paper(
     16,
     details,
@@ -154,6 +162,8 @@ export const paperPipeline = (
   sft: { AM: expert(1), CAH: expert(2), BS: expert(3), CSI: expert(4), mixed: expert(5) },
   gba: {
     ...optimizer,
+    ...validation,
+    validateQueries: assumed(null, 'unused: nothing is validated'),
     enabled: paper(true, 'table 3', 'row "Ours"'),
     start: paper('ties', 'table 3', 'row "Ours", multi-stage: RL starts from the merged experts'),
     rank: paper(16, details, 'LoRA of rank r = 16'),

@@ -21,7 +21,7 @@ const lossOf = async (one: (typeof cases)[number]) => {
   const kind = aggregation as Parameters<typeof policyWeights>[1];
   const weights = policyWeights(counts, kind, inputs.group, inputs.maxNewTokens);
   const spread = (numbers: readonly number[]): Float32Array =>
-    Float32Array.from(counts.flatMap((n, row) => new Array<number>(n).fill(numbers[row]!)));
+    Float32Array.from(counts.flatMap((n, row) => Array.from({ length: n }, () => numbers[row]!)));
   const program = new Program();
   program.entry('loss', (t) => {
     const logits = t.input('logits', [M, V]);
@@ -50,7 +50,7 @@ const lossOf = async (one: (typeof cases)[number]) => {
       advantages: spread(inputs.advantages),
       weights: spread(weights),
     });
-    const mean = (name: string): number => found[name]!.reduce((a, b) => a + b, 0) / M;
+    const mean = (name: string): number => Array.from(found[name]!).reduce((a, b) => a + b, 0) / M;
     return { found, mean };
   } finally {
     session.dispose();

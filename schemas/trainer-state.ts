@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { GbaMetric, SftMetric } from './training-metric.ts';
 
 /**
- * `trainer_state.json` of a training checkpoint, beside `state.safetensors` (trained values and both AdamW moments).
+ * `trainer_state.json` of a training checkpoint, beside `state.safetensors` (trained values, both AdamW moments, and
+ * the best values by validation where those are kept).
  * Data order and sampling are functions of seed and step, so the step is the whole data cursor.
  */
 export const TrainerState = z.strictObject({

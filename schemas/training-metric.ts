@@ -10,6 +10,10 @@ export const SftMetric = z.strictObject({
   gradNorm: z.number(),
   /** Label tokens of the step. */
   tokens: z.int(),
+  /** On the validation rows after this step, averaged as `loss` is; only of steps that were validated. */
+  validationLoss: z.number().optional(),
+  /** Share of the validation rows' label tokens that the model finds likeliest. */
+  validationTokenAccuracy: z.number().min(0).max(1).optional(),
 });
 export type SftMetric = z.infer<typeof SftMetric>;
 
@@ -37,5 +41,7 @@ export const GbaMetric = z.strictObject({
   'completions/clipped_ratio': z.number(),
   /** Prompt and completion tokens seen so far. */
   num_tokens: z.number(),
+  /** Share of the validation queries answered right, greedily; only of steps that were validated. */
+  'eval_rewards/accuracy/mean': z.number().min(0).max(1).optional(),
 });
 export type GbaMetric = z.infer<typeof GbaMetric>;

@@ -21,7 +21,7 @@ export const validationFits = (
   context: { addIssue(issue: { code: 'custom'; path: string[]; message: string }): void },
 ): void => {
   if (settings.validateEvery !== null) return;
-  const refuse = (field: string, value: unknown): void =>
+  const refuse = (field: string, value: string | number): void =>
     context.addIssue({
       code: 'custom',
       path: [field],

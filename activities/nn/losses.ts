@@ -16,6 +16,12 @@ export const tokenLogProbs = (t: Trace, logits: Value, labels: Value): Value =>
 export const weightedCrossEntropy = (t: Trace, logits: Value, labels: Value, weights: Value): Value =>
   t.sum(t.mul(t.crossEntropy(logits, labels), weights), [0]);
 
+/** How many labels are the likeliest token of all, a scalar; labels of weight 0 do not count. Shapes as above. */
+export const argmaxHits = (t: Trace, logits: Value, labels: Value, weights: Value): Value => {
+  const counted = t.less(t.scalar(0), weights);
+  return t.sum(t.cast(t.and(t.equal(t.argmax(logits), labels), counted), 'float32'), [0]);
+};
+
 export interface PolicyLossInputs {
   /** Log-probabilities under the model in training, [M]. */
   readonly logProbs: Value;

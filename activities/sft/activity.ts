@@ -7,6 +7,7 @@ import { nodeFolder } from '../nn/runtime/files.ts';
 import { withTrainingModel } from '../nn/runtime/training-model.ts';
 import { adapterLayout, trainedAdapter } from '../nn/training/adapter.ts';
 import { encodeRow, withinLength } from '../nn/training/chat-rows.ts';
+import type { ImagedRow, KeptRows } from '../nn/training/chat-rows.ts';
 import { CHECKPOINT_SECONDS } from '../nn/training/loop.ts';
 import type { LoopSettings } from '../nn/training/loop.ts';
 import { readTrainingState, writeTrainingState } from '../nn/training/state.ts';
@@ -21,11 +22,24 @@ export interface SftFiles {
   readonly model: string;
   /** A JSONL file of rows; image paths are relative to it. */
   readonly data: string;
+  /** The same for rows to validate on; undefined where nothing is validated. */
+  readonly validation?: string | undefined;
   /** Adapter to start from. */
   readonly adapter: string | undefined;
   /** Where the adapter and metrics.jsonl are written. */
   readonly out: string;
 }
+
+/** Validation is asked for and there is no row for it. */
+export class NoValidationRows extends Error {
+  override readonly name = 'NoValidationRows';
+}
+
+const validationFile = ({ validation, data }: SftFiles): string => {
+  if (validation === undefined)
+    throw new NoValidationRows(`validateEvery asks for validation: name a file of rows beside ${data}`);
+  return validation;
+};
 
 /** Trains an adapter from files to files; the stage and the command line share it. */
 export const runSft = (
@@ -36,16 +50,28 @@ export const runSft = (
 ): Promise<StageSummary> =>
   withTrainingModel(files.model, async (training) => {
     const { config } = training.model.checkpoint;
-    const loadImage = training.imagesUnder(path.dirname(files.data));
+    const { loadImage } = training.model;
     const grids = new Map<string, Grid>();
-    const rows = [];
-    for (const [i, row] of (await readRows(files.data, SftRow)).entries()) {
-      for (const image of row.images) if (!grids.has(image)) grids.set(image, (await loadImage(image)).grid);
-      const own = row.images.map((image) => grids.get(image) as Grid);
-      rows.push(encodeRow(training.model.processor, config, row, row.id ?? `${i + 1}`, own));
-    }
-    const kept = withinLength(rows, params.maxTokens, params.overlong);
-    if (kept.dropped.length > 0) io.log(`dropped ${kept.dropped.length} rows for their length`);
+    const encodedRows = async (file: string): Promise<KeptRows<ImagedRow>> => {
+      const rows = [];
+      for (const [i, row] of (await readRows(file, SftRow)).entries()) {
+        const images = row.images.map((image) => path.resolve(path.dirname(file), image));
+        for (const image of images) if (!grids.has(image)) grids.set(image, (await loadImage(image)).grid);
+        const own = images.map((image) => grids.get(image) as Grid);
+        const named = { ...row, images };
+        rows.push(encodeRow(training.model.processor, config, named, row.id ?? `${i + 1}`, own));
+      }
+      const kept = withinLength(rows, params.maxTokens, params.overlong);
+      if (kept.dropped.length > 0)
+        io.log(`dropped ${kept.dropped.length} rows of ${path.basename(file)} for their length`);
+      return kept;
+    };
+    const kept = await encodedRows(files.data);
+    const validation = params.validateEvery === null ? undefined : await encodedRows(validationFile(files));
+    if (validation?.rows.length === 0)
+      throw new NoValidationRows(
+        `${files.validation} has no row to validate on: raise stratify.validationShare, or set validateEvery to null`,
+      );
 
     const layout = adapterLayout(config, params.rank);
     const scale = params.alpha / params.rank;
@@ -54,6 +80,7 @@ export const runSft = (
       dtype: 'float32',
       params,
       rows: kept.rows,
+      validation: validation?.rows,
       grids: [...grids.values()],
       loadImage,
       start:
@@ -66,7 +93,7 @@ export const runSft = (
       io.resume === undefined
         ? undefined
         : await readTrainingState(nodeFolder(io.resume), { job: 'sft', totalSteps, layout });
-    const { values, history, summary } = await trainSft(
+    const { values, keptStep, history, summary } = await trainSft(
       { ...job, resume },
       {
         signal: io.signal,
@@ -82,11 +109,13 @@ export const runSft = (
     await writeAdapter(nodeFolder(files.out), trainedAdapter(config, layout, values, trained));
     await writeJsonl(path.join(files.out, 'metrics.jsonl'), history);
     return {
-      steps: totalSteps,
+      steps: history.length,
+      keptStep,
       rows: kept.rows.length,
       droppedRows: kept.dropped.length,
       firstLoss: history[0]?.loss ?? null,
       lastLoss: history.at(-1)?.loss ?? null,
+      validationLoss: history[keptStep - 1]?.validationLoss ?? null,
       tokens: summary.tokens,
       seconds: summary.seconds,
       tokensPerSecond: summary.tokens / summary.seconds,
@@ -113,6 +142,7 @@ export const sftStage = defineStage({
       {
         model: io.inputs['model']!,
         data: path.join(io.inputs['data']!, 'train.jsonl'),
+        validation: path.join(io.inputs['data']!, 'validation.jsonl'),
         adapter: io.inputs['adapter'],
         out: io.outputs['adapter']!,
       },

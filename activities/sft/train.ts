@@ -18,8 +18,9 @@ import { supervisedWeights } from '../nn/token-weights.ts';
 import { adapterLayout, adapterPairs } from '../nn/training/adapter.ts';
 import { startAdapter } from '../nn/training/adapter-start.ts';
 import { paddingWaste, planShapes, planWindow } from '../nn/training/batch-shapes.ts';
+import type { BatchShape } from '../nn/training/batch-shapes.ts';
 import type { ImagedRow } from '../nn/training/chat-rows.ts';
-import { addSupervisedEntry, entryOf } from '../nn/training/entries.ts';
+import { addSupervisedEntry, addValidationEntry, entryOf } from '../nn/training/entries.ts';
 import type { TrainedModel } from '../nn/training/entries.ts';
 import { addVisionEntries, createEmbedder, joinEmbeds } from '../nn/training/image-embeds.ts';
 import type { LoadImage } from '../nn/training/image-embeds.ts';
@@ -28,9 +29,11 @@ import { runSteps } from '../nn/training/loop.ts';
 import type { LoopIo, LoopSettings, LoopSummary } from '../nn/training/loop.ts';
 import { windowOrder } from '../nn/training/order.ts';
 import { imageIndexOf, packRows, rowSize, spreadOverLabels } from '../nn/training/rows.ts';
+import { createSelection } from '../nn/training/selection.ts';
 import type { TrainingArrays, TrainingState } from '../nn/training/state.ts';
 import { addUpdateEntry, createTrainer } from '../nn/training/trainer.ts';
 import type { Batch } from '../nn/training/trainer.ts';
+import { planValidation, validate } from '../nn/training/validation.ts';
 
 export interface SftJob {
   readonly config: ModelConfig;
@@ -38,6 +41,8 @@ export interface SftJob {
   readonly dtype: DType;
   readonly params: SftParams;
   readonly rows: readonly ImagedRow[];
+  /** Rows to validate on every `validateEvery` steps. */
+  readonly validation?: readonly ImagedRow[] | undefined;
   /** Grids of all images. */
   readonly grids: readonly Grid[];
   readonly loadImage: LoadImage;
@@ -53,7 +58,10 @@ export interface SftIo extends Pick<LoopIo, 'progress' | 'signal'> {
 }
 
 export interface Trained {
+  /** Of the last step, or of the best validation, as `keep` says. */
   readonly values: Float32Array;
+  /** Optimizer steps behind these values. */
+  readonly keptStep: number;
   readonly history: readonly SftMetric[];
   readonly summary: LoopSummary & { readonly paddingWaste: number; readonly shapes: number };
 }
@@ -80,7 +88,10 @@ export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): 
   const rowsOf = (step: number): ImagedRow[] => order.window(step).map((i) => job.rows[i] as ImagedRow);
   const windows = Array.from({ length: order.steps }, (_, step) => rowsOf(step).map(rowSize));
   const pairCost = pairCostOf(config.text);
-  const shapes = planShapes(windows, { tokens: params.microBatchTokens, shapes: SHAPES, pairCost });
+  const limits = { tokens: params.microBatchTokens, shapes: SHAPES, pairCost };
+  const shapes = planShapes(windows, limits);
+  // Shapes of their own, so that validating changes no bit of the training.
+  const validation = planValidation(job.validation ?? [], params.lossNormalisation, limits);
 
   const program = new Program();
   const model: TrainedModel = {
@@ -92,6 +103,7 @@ export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): 
     }),
   };
   for (const shape of shapes) addSupervisedEntry(program, model, shape);
+  for (const shape of validation.shapes) addValidationEntry(program, model, shape);
   addVisionEntries(program, config, (t) => ({ base: baseVariables(t, config, job.dtype) }), job.grids);
   addUpdateEntry(program, layout, params);
   const session = await program.load();
@@ -104,6 +116,28 @@ export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): 
     };
     await trainer.start(begin);
     const history = [...((job.resume?.state.history ?? []) as SftMetric[])];
+    const validated = history.flatMap(({ step, validationLoss }) =>
+      validationLoss === undefined ? [] : [{ step, score: validationLoss }],
+    );
+    const selection = createSelection(params, order.steps, validated, job.resume?.best);
+
+    const feedsOf = async (
+      own: readonly ImagedRow[],
+      shape: BatchShape,
+      weights: readonly number[],
+    ): Promise<Batch['feeds']> => {
+      const names = own.flatMap((row) => row.images);
+      return {
+        ...packRows(own, shape),
+        weights: spreadOverLabels(own, shape, weights),
+        ...(shape.images === 0
+          ? {}
+          : {
+              images: await joinEmbeds(embedder, names, shape.images * config.text.hiddenSize),
+              imageIndex: imageIndexOf(own, shape, config.imageTokenId),
+            }),
+      };
+    };
 
     const batchesOf = async (rows: readonly ImagedRow[]): Promise<Batch[]> => {
       const counts = rows.map((row) => row.targets.length);
@@ -111,24 +145,8 @@ export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): 
       const batches: Batch[] = [];
       for (const { shape, members } of planWindow(rows.map(rowSize), shapes, pairCost)) {
         const own = members.map((m) => rows[m] as ImagedRow);
-        const names = own.flatMap((row) => row.images);
-        const images =
-          shape.images === 0
-            ? {}
-            : {
-                images: await joinEmbeds(embedder, names, shape.images * config.text.hiddenSize),
-                imageIndex: imageIndexOf(own, shape, config.imageTokenId),
-              };
-        const feeds = {
-          ...packRows(own, shape),
-          weights: spreadOverLabels(
-            own,
-            shape,
-            members.map((m) => weights[m] ?? 0),
-          ),
-          ...images,
-        };
-        batches.push({ entry: entryOf(shape), feeds });
+        const ownWeights = members.map((m) => weights[m] ?? 0);
+        batches.push({ entry: entryOf(shape), feeds: await feedsOf(own, shape, ownWeights) });
       }
       return batches;
     };
@@ -147,6 +165,13 @@ export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): 
       {
         progress: (done, figures) => io.progress(done, figures),
         signal: io.signal,
+        async review(step) {
+          if (!selection.due(step)) return undefined;
+          const figures = await validate(session, validation, feedsOf, io.signal);
+          history.push({ ...(history.pop() as SftMetric), ...figures });
+          selection.take({ step, score: figures.validationLoss }, () => trainer.values());
+          return { figures: { ...figures }, last: selection.stalled() };
+        },
         checkpoint: (step) =>
           io.checkpoint(step, {
             state: {
@@ -158,12 +183,14 @@ export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): 
               history: [...history],
             },
             arrays: trainer.capture(),
+            best: selection.best()?.values,
           }),
       },
       settings,
     );
     return {
-      values: trainer.capture().values,
+      values: selection.best()?.values ?? trainer.values(),
+      keptStep: selection.best()?.step ?? history.length,
       history,
       summary: { ...summary, paddingWaste: paddingWaste(windows, shapes, pairCost), shapes: shapes.length },
     };

@@ -2,7 +2,7 @@
  * The entry points of training: a batch in, its loss out, the gradient gathered.
  * Legend: N tokens, M label places, K image embeddings, D hidden size.
  */
-import { policyLoss, tokenEntropies, tokenLogProbs, weightedCrossEntropy } from '../losses.ts';
+import { argmaxHits, policyLoss, tokenEntropies, tokenLogProbs, weightedCrossEntropy } from '../losses.ts';
 import type { PolicyLossSettings } from '../losses.ts';
 import type { Parameters } from '../linear.ts';
 import type { ModelConfig } from '../models/config.ts';
@@ -13,7 +13,7 @@ import type { Program } from '../runtime/program.ts';
 import type { BatchShape } from './batch-shapes.ts';
 import type { FlatLayout } from './flat-layout.ts';
 import { declareBatch, labelLogits } from './label-logits.ts';
-import { addGradientEntry } from './trainer.ts';
+import { addGradientEntry, trainedTensors } from './trainer.ts';
 
 export interface TrainedModel {
   readonly config: ModelConfig;
@@ -24,8 +24,8 @@ export interface TrainedModel {
   embedImages?(t: Trace, params: Parameters, shape: BatchShape): Value;
 }
 
-export const entryOf = (shape: BatchShape): string =>
-  `gradient/${[shape.rows, shape.length, shape.tokens, shape.labels, shape.images].join('x')}`;
+export const entryOf = (shape: BatchShape, pass: 'gradient' | 'validate' = 'gradient'): string =>
+  `${pass}/${[shape.rows, shape.length, shape.tokens, shape.labels, shape.images].join('x')}`;
 
 const declareImages = (
   t: Trace,
@@ -47,6 +47,25 @@ export const addSupervisedEntry = (program: Program, model: TrainedModel, shape:
     const images = declareImages(t, model, params, shape);
     const logits = labelLogits(t, params, model.config, batch, images);
     return { loss: weightedCrossEntropy(t, logits, batch.labels, t.input('weights', [shape.labels])) };
+  });
+
+/**
+ * The supervised loss without its gradient: inputs of the batch and `weights` [M] → `loss`, and `hits`, how many labels
+ * are the likeliest token.
+ */
+export const addValidationEntry = (program: Program, model: TrainedModel, shape: BatchShape): void =>
+  program.entry(entryOf(shape, 'validate'), (t) => {
+    const params = model.parameters(t, trainedTensors(t, model.layout));
+    const batch = declareBatch(t, shape);
+    const images = declareImages(t, model, params, shape);
+    const logits = labelLogits(t, params, model.config, batch, images);
+    const weights = t.input('weights', [shape.labels]);
+    return {
+      outputs: {
+        loss: weightedCrossEntropy(t, logits, batch.labels, weights),
+        hits: argmaxHits(t, logits, batch.labels, weights),
+      },
+    };
   });
 
 export interface PolicySettings extends PolicyLossSettings {

@@ -9,6 +9,15 @@ export interface LoopIo {
   /** Keeps the state after `step` steps. */
   checkpoint(step: number): Promise<void>;
   readonly signal: AbortSignal;
+  /** Looks at the model after a step that went well; its time does not count as training. Undefined: nothing is looked at. */
+  review?(done: number): Promise<Review | undefined>;
+}
+
+export interface Review {
+  /** More figures for progress. */
+  readonly figures: Readonly<Record<string, number>>;
+  /** Whether the training ends here. */
+  readonly last: boolean;
 }
 
 export interface LoopSettings {
@@ -70,6 +79,9 @@ export const runSteps = async (
   const start = performance.now();
   let kept = start;
   let tokens = 0;
+  let reviewing = 0;
+  let done = from;
+  const secondsSoFar = (): number => (performance.now() - start - reviewing) / 1000;
   for (let index = from; index < to; index++) {
     await yieldToEventLoop();
     if (io.signal.aborted) {
@@ -77,18 +89,22 @@ export const runSteps = async (
       throw io.signal.reason;
     }
     const report = await step(index);
-    const done = index + 1;
+    done = index + 1;
     if (!Number.isFinite(report.loss) || !Number.isFinite(report.gradNorm))
       throw new TrainingDiverged(done, report);
     tokens += report.tokens;
-    const seconds = (performance.now() - start) / 1000;
+    const paused = performance.now();
+    const review = await io.review?.(done);
+    reviewing += performance.now() - paused;
     io.progress(done, {
       loss: report.loss,
       learningRate: report.learningRate,
       gradNorm: report.gradNorm,
-      tokensPerSecond: tokens / seconds,
+      tokensPerSecond: tokens / secondsSoFar(),
       ...report.figures,
+      ...review?.figures,
     });
+    if (review?.last === true) break;
     const due = performance.now() - kept >= settings.checkpointSeconds * 1000;
     const atInterval = settings.checkpointSteps !== undefined && done % settings.checkpointSteps === 0;
     if (done < to && (due || atInterval)) {
@@ -96,5 +112,5 @@ export const runSteps = async (
       kept = performance.now();
     }
   }
-  return { steps: to - from, tokens, seconds: (performance.now() - start) / 1000 };
+  return { steps: done - from, tokens, seconds: secondsSoFar() };
 };

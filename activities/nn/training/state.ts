@@ -1,6 +1,7 @@
 /**
- * A resumable training checkpoint: `trainer_state.json` and `state.safetensors` with the trained values and both AdamW
- * moments, each one vector in the layout the JSON names. Written at optimizer-step boundaries only.
+ * A resumable training checkpoint: `trainer_state.json` and `state.safetensors` with the trained values, both AdamW
+ * moments and, where the best adapter is kept, the values of the best validation, each one vector in the layout the JSON
+ * names. Written at optimizer-step boundaries only.
  */
 import { TrainerState } from '../../../schemas/trainer-state.ts';
 import { writeJson } from '../checkpoint/files.ts';
@@ -20,6 +21,8 @@ export interface TrainingArrays {
 export interface TrainingState {
   readonly state: TrainerState;
   readonly arrays: TrainingArrays;
+  /** Values of the best validation so far, where those are kept. */
+  readonly best?: Float32Array | undefined;
 }
 
 /** The checkpoint is of another job than the one that resumes; delete it or give the parameters it was made with. */
@@ -41,6 +44,7 @@ export const writeTrainingState = async (folder: WriteFolder, state: TrainingSta
       ['values', vector(values)],
       ['m', vector(m)],
       ['v', vector(v)],
+      ...(state.best === undefined ? [] : [['best', vector(state.best)] as const]),
     ]),
   );
   await writeJson(folder, STATE, TrainerState.parse(state.state));
@@ -67,7 +71,8 @@ export const readTrainingState = async (
       if (data.length !== job.layout.size) refuse(`length of ${name}`, data.length, job.layout.size);
       return data;
     };
-    return { state, arrays: { values: await read('values'), m: await read('m'), v: await read('v') } };
+    const arrays = { values: await read('values'), m: await read('m'), v: await read('v') };
+    return { state, arrays, best: file.tensors.has('best') ? await read('best') : undefined };
   } finally {
     await file.close();
   }

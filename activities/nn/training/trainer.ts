@@ -86,6 +86,8 @@ export interface Trainer {
   /** The gathered gradient of batches, without an update. */
   gradientOf(batches: readonly Batch[]): Promise<{ readonly loss: number; readonly gradient: Float32Array }>;
   capture(): TrainingArrays;
+  /** The trained values alone. */
+  values(): Float32Array;
 }
 
 const floats = (array: HostArray): Float32Array =>
@@ -134,5 +136,6 @@ export const createTrainer = (
       const of = (name: string): Float32Array => floats(held.get(name) ?? new Float32Array());
       return { values: of('values'), m: of('m'), v: of('v') };
     },
+    values: () => floats(session.get(VALUES)),
   };
 };

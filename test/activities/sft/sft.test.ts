@@ -140,7 +140,7 @@ describe.skipIf(!hasShared)('supervised fine-tuning of the golden Qwen2-VL', () 
     );
     const { summary, io } = await train('b', { maxTokens: 70, overlong: 'drop', epochs: 1 });
     expect(summary).toMatchObject({ rows: 2, droppedRows: 1 });
-    expect(io.lines).toEqual(['dropped 1 rows for their length']);
+    expect(io.lines).toEqual(['dropped 1 rows of train.jsonl for their length']);
   });
 
   it('stops where the loss is no longer a number, and names the rows', async () => {

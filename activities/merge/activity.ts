@@ -9,17 +9,14 @@ import { openSafetensors, streamSafetensors } from '../nn/checkpoint/safetensors
 import type { TensorSpec } from '../nn/checkpoint/safetensors.ts';
 import { copyCompanions, writeWeights } from '../nn/checkpoint/write-checkpoint.ts';
 import { nodeFolder } from '../nn/runtime/files.ts';
-import {
-  checkTrainedOn,
-  createWeightsDigest,
-  weightsDigest,
-  WrongBase,
-} from '../nn/runtime/weights-digest.ts';
+import { checkTrainedOn, createWeightsDigest, weightsDigest } from '../nn/runtime/weights-digest.ts';
 import { mergeCard } from './card.ts';
 import { createMerge, MergeError, touchedTensors } from './merge.ts';
+import { openVectorOf, type OpenVector } from './open-vector.ts';
 import { applyVector, WORRYING_ERROR } from './rounding.ts';
 import { lowRankProduct, type VectorSource } from './task-vector.ts';
-import { openVector, VECTOR_FILE, writeVectorProvenance, type StoredVector } from './vector-folder.ts';
+import { checkTrainedOnSum } from './unrounded.ts';
+import { VECTOR_FILE, writeVectorProvenance } from './vector-folder.ts';
 
 const DTYPES: Record<Exclude<MergeParams['outDtype'], 'base'>, Dtype> = {
   float32: 'F32',
@@ -46,32 +43,26 @@ const openSources = async (io: StageIo, base: Checkpoint, params: MergeParams): 
   const baseDigest = await weightsDigest(base);
   const [adapters, starts] = [named(io, 'adapter'), named(io, 'start')];
   const sources: VectorSource[] = [];
-  const open: StoredVector[] = [];
+  const open: OpenVector[] = [];
   const close = async (): Promise<void> => {
-    for (const { file } of open) await file.close();
+    for (const vector of open) await vector.close();
   };
   try {
     for (const name of new Set([...adapters.keys(), ...starts.keys()])) {
       const [adapterFolder, startFolder] = [adapters.get(name), starts.get(name)];
       const adapter = adapterFolder && (await readAdapter(nodeFolder(adapterFolder), base.config));
-      const start = startFolder ? await openVector(nodeFolder(startFolder), base) : undefined;
-      if (start !== undefined) {
-        open.push(start);
-        if (start.provenance.base !== baseDigest)
-          throw new WrongBase(
-            `vector ${start.path} counts from weights ${start.provenance.base}, but ${base.path} has ${baseDigest}`,
-          );
-      }
-      if (adapter) checkTrainedOn(adapter, start?.provenance.model ?? baseDigest, start?.path ?? base.path);
+      const start = startFolder ? await openVectorOf(startFolder, base, baseDigest) : undefined;
+      if (start !== undefined) open.push(start);
+      if (adapter && start) await checkTrainedOnSum(adapter, base, start);
+      else if (adapter) checkTrainedOn(adapter, baseDigest, base.path);
       const counted = adapter && params.rlVector === 'delta' ? undefined : start;
       sources.push({
         name,
         weight: params.weights[name] ?? 1,
         adapter: adapter || undefined,
         start:
-          counted &&
-          (async (tensor) => (counted.file.tensors.has(tensor) ? counted.file.read(tensor) : undefined)),
-        startTensors: counted && new Set(counted.file.tensors.keys()),
+          counted && (async (tensor) => (counted.tensors.has(tensor) ? counted.read(tensor) : undefined)),
+        startTensors: counted?.tensors,
       });
     }
     return { sources, baseDigest, close };

@@ -40,6 +40,8 @@ export interface InferenceModel extends AsyncDisposable {
 export interface InferenceOptions {
   readonly model: string;
   readonly adapter?: string | undefined;
+  /** Gives the weights to use in place of the stored ones, such as these with a vector added; closing them closes those. */
+  readonly weights?: ((stored: Checkpoint) => Promise<Checkpoint>) | undefined;
   /** Caps images further than the model's own settings do. */
   readonly maxPixels?: number | undefined;
 }
@@ -47,14 +49,15 @@ export interface InferenceOptions {
 /** Opens the folders; an adapter that was trained on other weights is an error. */
 export async function openInferenceModel(options: InferenceOptions): Promise<InferenceModel> {
   const folder = nodeFolder(options.model);
-  const checkpoint = await openCheckpoint(folder);
+  let checkpoint = await openCheckpoint(folder);
   try {
+    checkpoint = (await options.weights?.(checkpoint)) ?? checkpoint;
     const { config } = checkpoint;
     const processor = await openProcessor(folder, options.maxPixels);
     const adapter =
       options.adapter === undefined ? undefined : await readAdapter(nodeFolder(options.adapter), config);
     if (adapter?.trainedOn !== undefined)
-      checkTrainedOn(adapter, await weightsDigest(checkpoint), options.model);
+      checkTrainedOn(adapter, await weightsDigest(checkpoint), checkpoint.path);
     const loadImage: LoadImage = async (path) => imagePatches(await decodeImage(path), processor.images);
     return {
       checkpoint,

@@ -5,7 +5,7 @@ import type { FlatLayout } from '../training/flat-layout.ts';
 import type { LoadImage } from '../training/image-embeds.ts';
 import { nodeFolder } from './files.ts';
 import { openInferenceModel } from './inference-model.ts';
-import type { InferenceModel } from './inference-model.ts';
+import type { InferenceModel, InferenceOptions } from './inference-model.ts';
 import type { Session } from './session.ts';
 import { checkTrainedOn, weightsDigest } from './weights-digest.ts';
 
@@ -22,12 +22,13 @@ export interface TrainingModel {
   readAdapter(folder: string, layout: FlatLayout, scale: number): Promise<Float32Array>;
 }
 
-/** Opens a model folder, lends it to `use` and closes it. */
+/** Opens a model folder, lends it to `use` and closes it. `weights` as in `InferenceOptions`. */
 export const withTrainingModel = async <T>(
   folder: string,
   use: (model: TrainingModel) => Promise<T>,
+  weights?: InferenceOptions['weights'],
 ): Promise<T> => {
-  await using model = await openInferenceModel({ model: folder });
+  await using model = await openInferenceModel({ model: folder, weights });
   const { checkpoint, loadImage } = model;
   const digest = await weightsDigest(checkpoint);
   return await use({
@@ -37,7 +38,7 @@ export const withTrainingModel = async <T>(
     imagesUnder: (root) => (name) => loadImage(resolve(root, name)),
     async readAdapter(path, layout, scale) {
       const adapter = await readAdapter(nodeFolder(path), checkpoint.config);
-      checkTrainedOn(adapter, digest, folder);
+      checkTrainedOn(adapter, digest, checkpoint.path);
       return startingValues(adapter, layout, scale);
     },
   });

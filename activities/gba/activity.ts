@@ -24,6 +24,8 @@ export interface GbaFiles {
   readonly model: string;
   /** A JSONL file of cases; image paths are relative to it. */
   readonly data: string;
+  /** The same for cases to validate on; undefined where nothing is validated. */
+  readonly validation?: string | undefined;
   /** Where the adapter and metrics.jsonl are written. */
   readonly adapter: string;
   /** Where rollouts.jsonl is written. */

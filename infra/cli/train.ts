@@ -16,6 +16,8 @@ interface TrainOptions {
   readonly json?: boolean;
   readonly checkpoints?: string;
   readonly checkpointEvery?: number;
+  readonly validation?: string;
+  readonly validateEvery?: number;
 }
 
 const number = (value: string): number => {
@@ -39,6 +41,12 @@ const report = (summary: StageSummary, options: TrainOptions): void => {
   else process.stderr.write(`wrote ${options.out}\n`);
 };
 
+/** The file to validate on. One of the two options without the other says nothing. */
+const validationOf = ({ validation, validateEvery }: TrainOptions, command: Command): string | undefined =>
+  (validation === undefined) === (validateEvery === undefined)
+    ? validation
+    : command.error('error: --validation and --validate-every go together', { exitCode: 2 });
+
 const loopSettings = (options: TrainOptions) => ({
   checkpointSeconds: 30,
   checkpointSteps: options.checkpointEvery,
@@ -57,6 +65,16 @@ const withCommon = (command: Command): Command =>
     .option('--weight-decay <x>', 'decoupled weight decay', number)
     .option('--max-grad-norm <x>', 'scale larger gradients down to this norm', number)
     .option('--micro-batch-tokens <n>', 'tokens of one pass', number)
+    .option('--validation <file>', 'what to validate on, in the form of --data; needs --validate-every')
+    .option('--validate-every <steps>', 'validate every so many steps, and at the end', number)
+    .addOption(
+      new Option('--keep <which>', 'write the adapter of the last step, or the best by validation').choices([
+        'last',
+        'best',
+      ]),
+    )
+    .option('--patience <n>', 'end after so many validations in a row without improvement', number)
+    .option('--min-delta <x>', 'an improvement is larger than this', number)
     .option('--seed <n>', "seed of the adapter's start, of the order and of sampling", number)
     .option('--checkpoints <dir>', 'keep checkpoints here, and go on from the newest one')
     .option('--checkpoint-every <steps>', 'a checkpoint every so many steps, besides one every 30 s', number)
@@ -69,13 +87,15 @@ interface SftOptions extends TrainOptions {
 }
 
 const sft = async (options: SftOptions, command: Command): Promise<void> => {
-  const { model, data, adapter, out, json: _json, checkpoints: _c, checkpointEvery: _e, ...given } = options;
+  const { model, data, validation: _v, adapter, out, ...rest } = options;
+  const { json: _json, checkpoints: _c, checkpointEvery: _e, ...given } = rest;
+  const validation = validationOf(options, command);
   const params = parseParams(SftParams, given, command);
   await mkdir(out, { recursive: true });
   const io = await localIo(options.checkpoints, 'step');
   await using folder = await artifactFolder(model);
   await using start = adapter === undefined ? undefined : await artifactFolder(adapter);
-  const files = { model: folder.path, data, adapter: start?.path, out };
+  const files = { model: folder.path, data, validation, adapter: start?.path, out };
   report(await runSft(files, params, io, loopSettings(options)), options);
 };
 
@@ -86,7 +106,9 @@ interface GbaOptions extends TrainOptions {
 }
 
 const gba = async (options: GbaOptions, command: Command): Promise<void> => {
-  const { model, data, out, reward, json: _json, checkpoints: _c, checkpointEvery: _e, ...given } = options;
+  const { model, data, validation: _v, out, reward, ...rest } = options;
+  const { json: _json, checkpoints: _c, checkpointEvery: _e, ...given } = rest;
+  const validation = validationOf(options, command);
   const weights = reward.map((pair): [string, number] => {
     const [name = '', weight = ''] = pair.split('=');
     return [name, number(weight)];
@@ -97,7 +119,7 @@ const gba = async (options: GbaOptions, command: Command): Promise<void> => {
   await mkdir(out, { recursive: true });
   const io = await localIo(options.checkpoints, 'step');
   await using folder = await artifactFolder(model);
-  const files = { model: folder.path, data, adapter: out, rollouts: out };
+  const files = { model: folder.path, data, validation, adapter: out, rollouts: out };
   report(await runGba(files, params, io, undefined, loopSettings(options)), options);
 };
 

@@ -6,16 +6,33 @@ export interface LoraPair {
   readonly a: Value;
   readonly b: Value;
   readonly scale: number;
+  readonly dropout?: Dropout;
 }
 
+/** Zeroes each number with probability `rate`: a pure function of the key and of the stream, which no other layer has. */
+export interface Dropout {
+  readonly rate: number;
+  /** [2] int32. */
+  readonly key: Value;
+  readonly stream: number;
+}
+
+/** What is left is scaled up to keep the mean, as in PyTorch: x of any shape → the same shape. */
+export const drop = (t: Trace, { rate, key, stream }: Dropout, x: Value): Value => {
+  const dropped = t.less(t.uniform(key, stream, x.shape), t.scalar(rate));
+  return t.where(dropped, t.scalar(0), t.scale(x, 1 / (1 - rate)));
+};
+
 /**
- * The update's part of a product: `s·(x·Aᵀ)·Bᵀ`. B starts at zero, so that step 0 equals the base model.
+ * The update's part of a product: `s·(x·Aᵀ)·Bᵀ`. B starts at zero, so that step 0 equals the base model. Dropout acts on
+ * what A reads, and on nothing else.
  *
  * Shapes: x [M, K], A [r, K], B [N, r] → [M, N].
- * Reference: Hu et al. 2021, https://arxiv.org/abs/2106.09685 §4.1.
+ * Reference: Hu et al. 2021, https://arxiv.org/abs/2106.09685 §4.1; PEFT `tuners/lora/layer.py`, `Linear.forward`.
  */
-export function lowRank(t: Trace, { a, b, scale }: LoraPair, x: Value): Value {
-  return t.matmul(t.scale(t.matmul(x, a, false, true), scale), b, false, true);
+export function lowRank(t: Trace, { a, b, scale, dropout }: LoraPair, x: Value): Value {
+  const seen = dropout === undefined ? x : drop(t, dropout, x);
+  return t.matmul(t.scale(t.matmul(seen, a, false, true), scale), b, false, true);
 }
 
 /** The update as a matrix: `s·B·A` [N, K] float32, what is added to a weight when an adapter is merged. */

@@ -52,18 +52,22 @@ export function textLayers(
   rotation: Rotation,
   attend: Attend,
 ): Value {
-  for (let layer = 0; layer < config.layers; layer++) {
+  const block = (layer: number, x: Value): Value => {
     const name = `model.layers.${layer}`;
     const normed = rmsNorm(t, x, weight(params, `${name}.input_layernorm.weight`), config.normEpsilon);
     const context = attend(layer, projectHeads(t, params, config, `${name}.self_attn`, normed, rotation));
-    x = t.add(x, linear(t, params, `${name}.self_attn.o_proj`, context));
+    const attended = t.add(x, linear(t, params, `${name}.self_attn.o_proj`, context));
     const inner = rmsNorm(
       t,
-      x,
+      attended,
       weight(params, `${name}.post_attention_layernorm.weight`),
       config.normEpsilon,
     );
-    x = t.add(x, feedForward(t, params, config, `${name}.mlp`, inner));
+    return t.add(attended, feedForward(t, params, config, `${name}.mlp`, inner));
+  };
+  for (let layer = 0; layer < config.layers; layer++) {
+    const before = x;
+    x = t.segment(() => block(layer, before));
   }
   return rmsNorm(t, x, weight(params, 'model.norm.weight'), config.normEpsilon);
 }

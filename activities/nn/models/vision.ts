@@ -41,7 +41,7 @@ export function forwardVision(
   // One product: the convolution's stride is the size of its kernel.
   const patches = linear(t, params, 'visual.patch_embed.proj', pixels); // [P, D]
   let x = windows === undefined ? patches : t.gather(patches, t.ints(windows.rows));
-  for (let i = 0; i < vision.depth; i++) {
+  const block = (i: number, x: Value): Value => {
     const name = `visual.blocks.${i}`;
     const whole = vision.kind === 'qwen2_vl' || vision.fullAttentionBlocks.includes(i);
     const segments = whole || windows === undefined ? frames : windows.lengths;
@@ -53,8 +53,13 @@ export function forwardVision(
       norm(t, params, vision, `${name}.norm1`, x),
     );
     const context = segmentAttention(t, rotate(t, q, rotation), rotate(t, k, rotation), v, segments);
-    x = t.add(x, linear(t, params, `${name}.attn.proj`, context));
-    x = t.add(x, feedForward(t, params, vision, `${name}.mlp`, norm(t, params, vision, `${name}.norm2`, x)));
+    const attended = t.add(x, linear(t, params, `${name}.attn.proj`, context));
+    const inner = norm(t, params, vision, `${name}.norm2`, attended);
+    return t.add(attended, feedForward(t, params, vision, `${name}.mlp`, inner));
+  };
+  for (let i = 0; i < vision.depth; i++) {
+    const before = x;
+    x = t.segment(() => block(i, before));
   }
   const embeds = merge(t, params, norm(t, params, vision, 'visual.merger.ln_q', x), vision.mergeSize);
   return windows === undefined ? embeds : t.gather(embeds, t.ints(windows.places));

@@ -1,5 +1,6 @@
 import { isFloat } from './dtype.ts';
 import type { Node, Value } from './node.ts';
+import { Recomputation } from './recompute.ts';
 import { rules } from './rules.ts';
 import { sameShape, ShapeError, show } from './shape.ts';
 import type { Trace } from './trace.ts';
@@ -12,13 +13,20 @@ export class NoGradientRule extends Error {
 /**
  * The gradient of a scalar with respect to each of `xs`, recorded in the same trace: reverse mode, one rule an operation.
  * Only paths that lead from one of `xs` to `y` are followed, so what is frozen costs nothing. Where there is none, zeros.
+ * With `recompute` what is needed of a segment's inside is computed again instead of kept.
  */
-export function gradient(t: Trace, y: Value, xs: readonly Value[]): Value[] {
+export function gradient(
+  t: Trace,
+  y: Value,
+  xs: readonly Value[],
+  { recompute = false }: { readonly recompute?: boolean } = {},
+): Value[] {
   if (y.shape.length > 0)
     throw new ShapeError(`gradient: of a value of shape ${show(y.shape)}, not of a scalar`);
   const before = t.nodes.slice(0, y.node.id + 1);
   const leads = nodesFrom(before, xs);
   const wanted = new Set(xs.map((x) => x.node));
+  const recomputation = recompute ? new Recomputation(t) : undefined;
   const cotangents = new Cotangents();
   cotangents.add(y, t.scalar(1, y.dtype));
 
@@ -26,16 +34,24 @@ export function gradient(t: Trace, y: Value, xs: readonly Value[]): Value[] {
     if (!leads.has(node) || wanted.has(node)) continue;
     const gs = node.outputs.map((value) => cotangents.total(t, value));
     const [first] = node.outputs;
-    if (first === undefined || gs.every((g) => g === undefined)) continue;
+    const arrived = gs.find((g) => g !== undefined);
+    if (first === undefined || arrived === undefined) continue;
+    if (node.derivatives !== undefined) {
+      for (const { x, by } of node.derivatives) if (leads.has(x.node)) cotangents.add(x, t.mul(by, arrived));
+      continue;
+    }
     const rule = rules[node.op];
     if (rule === undefined)
       throw new NoGradientRule(`no gradient rule for ${node.op} on the way to ${show(first.shape)}`);
     const needs = node.inputs.map((value) => leads.has(value.node) && isFloat(value.dtype));
     const g = gs[0] ?? t.full(first.shape, 0, first.dtype);
-    const found = rule(t, { node, g, cotangents: gs, needs });
+    const seen = recomputation?.view(node, arrived) ?? node;
+    const found = rule(t, { node: seen, g, cotangents: gs, needs });
     for (const [i, value] of node.inputs.entries()) {
       const cotangent = found[i];
-      if (needs[i] === true && cotangent) cotangents.add(value, cotangent);
+      if (needs[i] !== true || !cotangent) continue;
+      cotangents.add(value, cotangent);
+      recomputation?.give(node, value, cotangent);
     }
   }
   return xs.map((x) => cotangents.total(t, x) ?? t.full(x.shape, 0, x.dtype));
@@ -46,7 +62,8 @@ function nodesFrom(nodes: readonly Node[], xs: readonly Value[]): Set<Node> {
   const reached = new Set(xs.map((x) => x.node));
   for (const node of nodes) {
     if (node.op === 'StopGradient' || !node.outputs.some((value) => isFloat(value.dtype))) continue;
-    if (node.inputs.some((value) => reached.has(value.node) && isFloat(value.dtype))) reached.add(node);
+    const reads = node.derivatives?.map(({ x }) => x) ?? node.inputs;
+    if (reads.some((value) => reached.has(value.node) && isFloat(value.dtype))) reached.add(node);
   }
   return reached;
 }

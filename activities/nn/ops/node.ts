@@ -21,6 +21,16 @@ export interface Node {
   readonly outputs: readonly Value[];
   /** Nodes that run before this one although no value flows. */
   readonly control: readonly Node[];
+  /** The segment it was recorded in: what a backward pass may compute again as a whole. */
+  readonly segment: number | undefined;
+  /** Of a scalar whose derivatives are known: they are taken for its gradient, and its inputs are not looked at. */
+  readonly derivatives?: readonly Derivative[];
+}
+
+/** How a scalar changes with `x`: `by` has the shape of x. */
+export interface Derivative {
+  readonly x: Value;
+  readonly by: Value;
 }
 
 /** One output of a node. */

@@ -1,9 +1,12 @@
 import type { DType, HostArray } from './dtype.ts';
-import type { Attributes, Node, Value } from './node.ts';
+import type { Attributes, Derivative, Node, Value } from './node.ts';
 import { sameShape, ShapeError, show, sizeOf } from './shape.ts';
 import type { Shape } from './shape.ts';
 
 export type Signature = readonly [shape: Shape, dtype: DType];
+
+/** What is there before anything is computed; it belongs to no segment. */
+const givens: ReadonlySet<string> = new Set(['Placeholder', 'VarHandleOp', 'ReadVariableOp', 'Const']);
 
 /** Records nodes: what is fed, what is constant, what stays with the session. The vocabulary is built on it. */
 export class Recorder {
@@ -14,6 +17,34 @@ export class Recorder {
   readonly scratches = new Set<string>();
   /** Small constants, recorded once each. */
   readonly #constants = new Map<string, Value>();
+  #segments = 0;
+  #segment: number | undefined;
+
+  /** What `build` records is one segment: a backward pass may keep what goes into it alone, and compute the rest again. */
+  segment<T>(build: () => T): T {
+    if (this.#segment !== undefined) return build();
+    this.#segment = this.#segments++;
+    try {
+      return build();
+    } finally {
+      this.#segment = undefined;
+    }
+  }
+
+  /** Records a node again, on other inputs and not before others have run. */
+  repeat(node: Node, inputs: readonly Value[], control: readonly Node[]): Node {
+    const outputs = node.outputs.map(({ shape, dtype }): Signature => [shape, dtype]);
+    return this.record(node.op, node.attrs, inputs, outputs, [...node.control, ...control]);
+  }
+
+  /** The scalar itself, whose gradient is what the derivatives say. */
+  withDerivatives(y: Value, derivatives: readonly Derivative[]): Value {
+    for (const { x, by } of derivatives)
+      if (y.shape.length > 0 || !sameShape(x.shape, by.shape))
+        throw new ShapeError(`withDerivatives: ${show(by.shape)} of ${show(y.shape)} by ${show(x.shape)}`);
+    const attrs = { T: { type: y.dtype } };
+    return first(this.record('Identity', attrs, [y], [[y.shape, y.dtype]], [], derivatives));
+  }
 
   /** A value fed by name with every run. */
   input(name: string, shape: Shape, dtype: DType = 'float32'): Value {
@@ -154,9 +185,21 @@ export class Recorder {
     inputs: readonly Value[],
     outputs: readonly Signature[],
     control: readonly Node[] = [],
+    derivatives?: readonly Derivative[],
   ): Node {
     const made: Value[] = [];
-    const node: Node = { id: this.nodes.length, op, attrs, inputs, outputs: made, control };
+    const segment = givens.has(op) ? undefined : this.#segment;
+    const known = derivatives === undefined ? {} : { derivatives };
+    const node: Node = {
+      id: this.nodes.length,
+      op,
+      attrs,
+      inputs,
+      outputs: made,
+      control,
+      segment,
+      ...known,
+    };
     for (const [index, [shape, dtype]] of outputs.entries()) made.push({ node, index, shape, dtype });
     this.nodes.push(node);
     return node;

@@ -207,6 +207,33 @@ export class Trace extends Elementwise {
     );
   }
 
+  // ── random numbers ──
+
+  /**
+   * Numbers in [0, 1) with 23 random bits each, by Philox 4×32 with ten rounds: a pure function of key [2] int32, stream
+   * and shape. Number i is word i mod 4 of `philox([⌊i / 4⌋, 0, stream, 0], key)` of `random.ts`, its lower 23 bits.
+   */
+  uniform(key: Value, stream: number, shape: Shape): Value {
+    if (key.dtype !== 'int32' || !sameShape(key.shape, [2]))
+      throw new ShapeError(`uniform: the key is ${key.dtype} ${show(key.shape)}, not int32 [2]`);
+    const philox = 1; // tensorflow/core/framework/rng_alg.h
+    const counter = this.#pairs(this.ints([0, 0, stream, 0], [2, 2]));
+    const attrs = { dtype: { type: 'float32' }, Tshape: { type: 'int32' } } as const;
+    const inputs = [
+      this.ints(shape),
+      this.#pairs(this.reshape(key, [1, 2])),
+      counter,
+      this.scalar(philox, 'int32'),
+    ];
+    return this.one('StatelessRandomUniformV2', attrs, inputs, shape, 'float32');
+  }
+
+  /** [n, 2] int32 read as [n] uint64, the low half first. */
+  #pairs(x: Value): Value {
+    const attrs = { T: { type: 'int32' }, type: { type: 'uint64' } } as const;
+    return this.one('Bitcast', attrs, [x], x.shape.slice(0, -1), 'uint64');
+  }
+
   #reduce(op: string, x: Value, axes: readonly number[], keep: boolean): Value {
     const front = frontAxes(op, x.shape, axes);
     const attrs = { T: { type: x.dtype }, Tidx: { type: 'int32' }, keep_dims: { bool: keep } } as const;

@@ -23,6 +23,7 @@ const typeCodes: Readonly<Record<DType, number>> = {
   bool: 10,
   bfloat16: 14,
   resource: 20,
+  uint64: 23,
 };
 
 /** The first graph version that has every operation used here. */

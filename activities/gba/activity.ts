@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { digestOf } from '../../artifacts/canonical.ts';
 import { Case } from '../../schemas/case.ts';
 import { GbaParams } from '../../schemas/gba-params.ts';
 import { Rollout } from '../../schemas/rollout.ts';
@@ -11,17 +12,24 @@ import { CHECKPOINT_SECONDS } from '../nn/training/loop.ts';
 import type { LoopSettings } from '../nn/training/loop.ts';
 import { readTrainingState, writeTrainingState } from '../nn/training/state.ts';
 import { casePrompt } from '../prompts/case-prompt.ts';
+import { GUIDELINES } from '../prompts/guidelines.ts';
+import { readGuidelines } from '../shell/guidelines-folder.ts';
 import { readRows, writeJsonl } from '../shell/jsonl.ts';
 import { defineStage } from '../stage.ts';
 import type { StageIo, StageSummary } from '../stage.ts';
 import { checklistOf } from './checklists.ts';
 import type { PromptOf } from './queries.ts';
+import { startingModel } from './start.ts';
 import { trainGba } from './train.ts';
 
 /** Folders and files of a training by GBA. */
 export interface GbaFiles {
-  /** What training starts from and is held near. */
+  /** What training starts from and is held near, unless a start says otherwise. */
   readonly model: string;
+  /** Vector, adapter or merged model that is added to the model, or stands in its place. */
+  readonly start?: string | undefined;
+  /** One text a paradigm, in place of the project's own. */
+  readonly guidelines?: string | undefined;
   /** A JSONL file of cases; image paths are relative to it. */
   readonly data: string;
   /** The same for cases to validate on; undefined where nothing is validated. */
@@ -38,13 +46,14 @@ const ROLLOUTS = 'rollouts.jsonl';
 export const runGba = (
   files: GbaFiles,
   params: GbaParams,
-  io: Pick<StageIo, 'resume' | 'checkpoint' | 'progress' | 'log' | 'signal'>,
-  promptOf: PromptOf = (question, paradigm) => [casePrompt(question, paradigm)],
+  io: Omit<StageIo, 'inputs' | 'outputs'>,
+  promptOf?: PromptOf,
   settings: LoopSettings = { checkpointSeconds: CHECKPOINT_SECONDS },
 ): Promise<StageSummary> =>
-  withTrainingModel(files.model, async (training) => {
+  withTrainingModel(startingModel(files.model, files.start), async (training) => {
     const { checkpoint, processor, stopTokens, suppressed } = training.model;
     const { config } = checkpoint;
+    const guidelines = files.guidelines === undefined ? undefined : await readGuidelines(files.guidelines);
     const loadImage = training.imagesUnder(path.dirname(files.data));
     const queries = await readRows(files.data, Case);
     const grids = new Map<string, Grid>();
@@ -63,18 +72,18 @@ export const runGba = (
     const { values, history, rollouts, summary } = await trainGba(
       {
         config,
-        dtype: 'float32',
+        compute: io.compute,
         params,
         chat: processor,
         queries,
-        promptOf,
+        promptOf: promptOf ?? ((question, paradigm) => [casePrompt(question, paradigm, guidelines)]),
         checklistOf,
         grids,
         loadImage,
         stopTokens,
         suppressed,
         resume,
-        fillBase: (session) => training.fillBase(session),
+        fillBase: (session) => training.fillBase(session, io.compute.dtype),
       },
       {
         signal: io.signal,
@@ -99,6 +108,7 @@ export const runGba = (
     return {
       steps: totalSteps,
       queries: queries.length,
+      guidelines: params.guidelineMode === 'none' ? null : digestOf(guidelines ?? GUIDELINES),
       rollouts: rollouts.length,
       firstReward: history[0]?.reward ?? null,
       lastReward: mean((m) => m.reward),

@@ -8,7 +8,7 @@ import type { Case, Option } from '../../schemas/case.ts';
 import type { Message } from '../../schemas/message.ts';
 import type { Paradigm } from '../../schemas/paradigm.ts';
 import { CLINIC_SOURCE } from '../clinic/case-row.ts';
-import { GUIDELINES } from './guidelines.ts';
+import { GUIDELINES, type Guidelines } from './guidelines.ts';
 
 type Asked = Pick<Case, 'question' | 'options' | 'images' | 'source'>;
 
@@ -18,34 +18,39 @@ const FORMAT =
 /** Word before the paradigm's name in a guided prompt of the clinic. */
 export const METHOD_WORD = 'method';
 
-/** A clinic case and, where one guides, its paradigm, in the clinic's words. */
+/** A clinic case and, where one guides, its paradigm, in the clinic's words or those of other guidelines. */
 export const clinicPrompt = (
   question: string,
   options: readonly Option[],
   paradigm: Paradigm | null,
+  guidelines?: Guidelines,
 ): string =>
   [
     question,
     ...options.map(({ letter, text }) => `${letter} ${text}`),
-    ...(paradigm === null ? [] : [`${METHOD_WORD} ${paradigm}`]),
+    ...(paradigm === null ? [] : [guidelines?.[paradigm] ?? `${METHOD_WORD} ${paradigm}`]),
   ].join('\n');
 
-const generalPrompt = ({ question, options }: Asked, paradigm: Paradigm | null): string =>
+const generalPrompt = (
+  { question, options }: Asked,
+  paradigm: Paradigm | null,
+  guidelines: Guidelines = GUIDELINES,
+): string =>
   [
     question,
     '',
     ...options.map(({ letter, text }) => `${letter}. ${text}`),
     '',
-    ...(paradigm === null ? [] : [GUIDELINES[paradigm]]),
+    ...(paradigm === null ? [] : [guidelines[paradigm]]),
     FORMAT,
   ].join('\n');
 
-/** The user's message: the case's images, in order, then its text. */
-export function casePrompt(asked: Asked, paradigm: Paradigm | null): Message {
+/** The user's message: the case's images, in order, then its text. `guidelines` stand in for the project's own. */
+export function casePrompt(asked: Asked, paradigm: Paradigm | null, guidelines?: Guidelines): Message {
   const text =
     asked.source === CLINIC_SOURCE
-      ? clinicPrompt(asked.question, asked.options, paradigm)
-      : generalPrompt(asked, paradigm);
+      ? clinicPrompt(asked.question, asked.options, paradigm, guidelines)
+      : generalPrompt(asked, paradigm, guidelines);
   if (asked.images.length === 0) return { role: 'user', content: text };
   return {
     role: 'user',

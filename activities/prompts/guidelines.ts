@@ -4,7 +4,9 @@
  */
 import type { Paradigm } from '../../schemas/paradigm.ts';
 
-export const GUIDELINES: Readonly<Record<Paradigm, string>> = {
+export type Guidelines = Readonly<Record<Paradigm, string>>;
+
+export const GUIDELINES: Guidelines = {
   differential:
     'Reason by differential diagnosis: list what could explain the findings, weigh each possibility against them, and narrow the list step by step to the one that fits best.',
   intuitive:

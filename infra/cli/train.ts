@@ -92,7 +92,7 @@ const sft = async (options: SftOptions, command: Command): Promise<void> => {
   const validation = validationOf(options, command);
   const params = parseParams(SftParams, given, command);
   await mkdir(out, { recursive: true });
-  const io = await localIo(options.checkpoints, 'step');
+  const io = await localIo(options.checkpoints, 'step', compute);
   await using folder = await artifactFolder(model);
   await using start = adapter === undefined ? undefined : await artifactFolder(adapter);
   const files = { model: folder.path, data, validation, adapter: start?.path, out };
@@ -102,24 +102,42 @@ const sft = async (options: SftOptions, command: Command): Promise<void> => {
 interface GbaOptions extends TrainOptions {
   readonly model: string;
   readonly data: string;
-  readonly reward: readonly string[];
+  readonly start?: string;
+  readonly guidelines?: string;
+  readonly reward?: ReadonlyMap<string, number>;
 }
 
+/** Adds NAME=WEIGHT to the rewards asked for. */
+const rewardWeight = (
+  text: string,
+  before: ReadonlyMap<string, number> = new Map(),
+): ReadonlyMap<string, number> => {
+  const [, name, weight] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (name === undefined || weight === undefined)
+    throw new InvalidArgumentError('It is NAME=WEIGHT, such as accuracy=1.');
+  if (before.has(name)) throw new InvalidArgumentError(`The reward ${name} is given twice.`);
+  return new Map([...before, [name, number(weight)]]);
+};
+
 const gba = async (options: GbaOptions, command: Command): Promise<void> => {
-  const { model, data, validation: _v, out, reward, ...rest } = options;
+  const { model, start, data, validation: _v, guidelines, out, reward, ...rest } = options;
   const { json: _json, checkpoints: _c, checkpointEvery: _e, ...given } = rest;
   const validation = validationOf(options, command);
-  const weights = reward.map((pair): [string, number] => {
-    const [name = '', weight = ''] = pair.split('=');
-    return [name, number(weight)];
-  });
-  const rewards =
-    weights.length === 0 ? undefined : { accuracy: 0, structure: 0, ...Object.fromEntries(weights) };
+  const rewards = reward && { accuracy: 0, structure: 0, ...Object.fromEntries(reward) };
   const params = parseParams(GbaParams, { ...given, rewards }, command);
   await mkdir(out, { recursive: true });
-  const io = await localIo(options.checkpoints, 'step');
+  const io = await localIo(options.checkpoints, 'step', compute);
   await using folder = await artifactFolder(model);
-  const files = { model: folder.path, data, validation, adapter: out, rollouts: out };
+  await using from = start === undefined ? undefined : await artifactFolder(start);
+  const files = {
+    model: folder.path,
+    start: from?.path,
+    data,
+    validation,
+    guidelines,
+    adapter: out,
+    rollouts: out,
+  };
   report(await runGba(files, params, io, undefined, loopSettings(options)), options);
 };
 
@@ -134,7 +152,7 @@ const pretrain = async (options: PretrainOptions, command: Command): Promise<voi
   const params = parseParams(pretrainStage.params, { ...base, ...given }, command);
   await mkdir(out, { recursive: true });
   await using folder = await artifactFolder(source);
-  const io = await localIo(options.checkpoints, 'step');
+  const io = await localIo(options.checkpoints, 'step', compute);
   const summary = await pretrainStage.run(params, {
     ...io,
     inputs: { source: folder.path },
@@ -142,8 +160,6 @@ const pretrain = async (options: PretrainOptions, command: Command): Promise<voi
   });
   report(summary, options);
 };
-
-const collect = (value: string, previous: readonly string[]): string[] => [...previous, value];
 
 export const register = (program: Command): void => {
   const train = program.command('train').description('train on plain folders, without the pipeline');
@@ -172,6 +188,7 @@ export const register = (program: Command): void => {
       .command('gba')
       .description('train a LoRA adapter by guideline-based advantages; without guidelines it is GRPO')
       .requiredOption('--model <dir>', 'Hugging Face model folder to start from and stay near')
+      .option('--start <dir>', 'a vector or adapter to add to it first, or a model merged on it')
       .requiredOption('--data <file>', 'JSONL cases; image paths relative to it')
       .requiredOption('--out <dir>', 'folder for the adapter, metrics.jsonl and rollouts.jsonl')
       .requiredOption('--steps <n>', 'optimizer steps', number)
@@ -187,7 +204,12 @@ export const register = (program: Command): void => {
           'none',
         ]),
       )
-      .option('--reward <name=weight>', 'accuracy, structure or adherence; may be given again', collect, [])
+      .option('--guidelines <dir>', 'one text a paradigm, such as bayesian.md, in place of the built-in ones')
+      .option(
+        '--reward <name=weight...>',
+        'accuracy, structure, adherence; a reward that is not named counts 0',
+        rewardWeight,
+      )
       .option('--beta <x>', 'weight of the divergence from the start', number)
       .option('--clip <x>', 'the ratio is clipped to 1 ± this', number)
       .addOption(

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { readAdapter } from '../checkpoint/adapter.ts';
+import { fillBase } from '../models/frozen-weights.ts';
 import { startingValues } from '../training/adapter.ts';
 import type { FlatLayout } from '../training/flat-layout.ts';
 import type { LoadImage } from '../training/image-embeds.ts';
@@ -14,27 +15,26 @@ export interface TrainingModel {
   readonly model: InferenceModel;
   /** Digest of the weights, which the adapter records. */
   readonly digest: string;
-  /** Writes the weights into the variables of the group `base`. */
-  fillBase(session: Session): Promise<void>;
+  /** Writes the weights into the variables of the group `base`, rounded to `dtype`. */
+  fillBase(session: Session, dtype: 'float32' | 'bfloat16'): Promise<void>;
   /** Reads images by their paths under a folder. */
   imagesUnder(root: string): LoadImage;
   /** Values of an adapter folder, checked against this model. */
   readAdapter(folder: string, layout: FlatLayout, scale: number): Promise<Float32Array>;
 }
 
-/** Opens a model folder, lends it to `use` and closes it. `weights` as in `InferenceOptions`. */
+/** Opens a model folder, or one whose weights are others than the stored, lends it to `use` and closes it. */
 export const withTrainingModel = async <T>(
-  folder: string,
+  source: string | Pick<InferenceOptions, 'model' | 'weights'>,
   use: (model: TrainingModel) => Promise<T>,
-  weights?: InferenceOptions['weights'],
 ): Promise<T> => {
-  await using model = await openInferenceModel({ model: folder, weights });
+  await using model = await openInferenceModel(typeof source === 'string' ? { model: source } : source);
   const { checkpoint, loadImage } = model;
   const digest = await weightsDigest(checkpoint);
   return await use({
     model,
     digest,
-    fillBase: (session) => session.fill('base', (name) => checkpoint.read(name)),
+    fillBase: (session, dtype) => fillBase(session, checkpoint, dtype),
     imagesUnder: (root) => (name) => loadImage(resolve(root, name)),
     async readAdapter(path, layout, scale) {
       const adapter = await readAdapter(nodeFolder(path), checkpoint.config);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  argmaxHits,
   policyLoss,
   tokenEntropies,
   tokenLogProbs,
@@ -83,6 +84,7 @@ describe('losses over label tokens', () => {
         outputs: {
           lp,
           ce,
+          hits: argmaxHits(t, x, given.labels, given.weights),
           ceGradient: gradient(t, ce, [x])[0]!,
           policy: policy.loss,
           policyGradient: gradient(t, policy.loss, [x])[0]!,
@@ -100,6 +102,17 @@ describe('losses over label tokens', () => {
     out = session.run('losses', { labels, weights, old, reference, advantages });
   });
   afterAll(() => session.dispose());
+
+  it('counts the labels that are the likeliest token and have a weight', () => {
+    const likeliest = rows.map((row) => row.indexOf(Math.max(...row)));
+    const hitsOf = (chosen: number[]): number | undefined =>
+      session.run('losses', { labels: Int32Array.from(chosen), weights, old, reference, advantages })[
+        'hits'
+      ]?.[0];
+    expect(hitsOf(likeliest)).toBe(M - 1);
+    expect(hitsOf(likeliest.with(1, (likeliest[1]! + 1) % V))).toBe(M - 2);
+    expect(hitsOf(likeliest.with(M - 1, (likeliest[M - 1]! + 1) % V))).toBe(M - 1);
+  });
 
   it('gives log-probabilities and entropies in nats', () => {
     expect(worst(out['lp']!, logProbs(rows))).toBeLessThan(1e-6);

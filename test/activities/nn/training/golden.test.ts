@@ -4,7 +4,12 @@ import { baseVariables } from '../../../../activities/nn/models/parameters.ts';
 import { Program } from '../../../../activities/nn/runtime/program.ts';
 import type { Session } from '../../../../activities/nn/runtime/session.ts';
 import { adapterPairs } from '../../../../activities/nn/training/adapter.ts';
-import { addPolicyEntry, addSupervisedEntry, entryOf } from '../../../../activities/nn/training/entries.ts';
+import {
+  addPolicyEntry,
+  addSupervisedEntry,
+  addValidationEntry,
+  entryOf,
+} from '../../../../activities/nn/training/entries.ts';
 import type { TrainedModel } from '../../../../activities/nn/training/entries.ts';
 import { shapeOf } from '../../../../activities/nn/training/batch-shapes.ts';
 import type { BatchShape } from '../../../../activities/nn/training/batch-shapes.ts';
@@ -98,6 +103,7 @@ describe.skipIf(!hasShared).each(FAMILIES)(
         const shape = { rows: 1, length: n, tokens: n, labels: row.targets.length, images: row.imageTokens };
         one[row.id] = shape;
         addSupervisedEntry(program, model, shape);
+        addValidationEntry(program, model, shape);
       }
       addSupervisedEntry(program, model, all);
       addPolicyEntry(program, model, group, {
@@ -144,6 +150,15 @@ describe.skipIf(!hasShared).each(FAMILIES)(
       );
       const [d, where] = worstRelative(golden.layout, gradient, await golden.flat(`${name}.sft.grad.`));
       expect(d, where).toBeLessThan(1e-4);
+    });
+
+    it.each(CASES)('has the reference’s loss without its gradient, too: %s', async (name) => {
+      const row = rows.find((r) => r.id === name)!;
+      const { feeds } = feed([row], one[name]!, [1 / row.targets.length]);
+      const { loss, hits } = session.run(entryOf(one[name]!, 'validate'), feeds);
+      const want = golden.expected.cases.find((c) => c.name === name)!.sft_loss;
+      expect(Math.abs(loss![0]! - want)).toBeLessThan(1e-5);
+      expect(hits![0]).toBeLessThanOrEqual(row.targets.length);
     });
 
     it('gathers the same gradient from a padded batch as row by row', async () => {

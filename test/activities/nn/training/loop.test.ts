@@ -52,6 +52,39 @@ describe('runSteps', () => {
     expect(indices).toEqual([3, 4]);
   });
 
+  it('ends where the review says so, with its figures and without a further checkpoint', async () => {
+    const { io, kept, seen } = recorder();
+    const reviewed: number[] = [];
+    const figures: unknown[] = [];
+    const summary = await runSteps(
+      2,
+      9,
+      () => report(1),
+      {
+        ...io,
+        progress: (done, found) => (seen.push(done), figures.push(found['validationLoss'])),
+        review: async (done) => {
+          reviewed.push(done);
+          return done % 2 === 0 ? { figures: { validationLoss: done }, last: done === 6 } : undefined;
+        },
+      },
+      { checkpointSeconds: 60, checkpointSteps: 1 },
+    );
+    expect(seen).toEqual([3, 4, 5, 6]);
+    expect(reviewed).toEqual(seen);
+    expect(figures).toEqual([undefined, 4, undefined, 6]);
+    expect(kept).toEqual([3, 4, 5]);
+    expect(summary.steps).toBe(4);
+  });
+
+  it('reviews no step that went wrong', async () => {
+    const { io } = recorder();
+    const review = () => Promise.reject(new Error('reviewed'));
+    await expect(
+      runSteps(0, 1, () => report(NaN), { ...io, review }, { checkpointSeconds: 60 }),
+    ).rejects.toThrow(TrainingDiverged);
+  });
+
   it('lets the event loop run between steps', async () => {
     let ticks = 0;
     const { io } = recorder();

@@ -44,6 +44,15 @@ describe('a training checkpoint', () => {
       );
   });
 
+  it('holds the best values too, where they are kept', async () => {
+    const best = Float32Array.of(5, 6, 7, 8);
+    await writeTrainingState(nodeFolder(folder), { ...state, best });
+    expect((await readTrainingState(nodeFolder(folder), job)).best).toEqual(best);
+    const other = join(folder, 'without');
+    await writeTrainingState(nodeFolder(other), state);
+    expect((await readTrainingState(nodeFolder(other), job)).best).toBeUndefined();
+  });
+
   it('is refused by another job, other steps or another model', async () => {
     await writeTrainingState(nodeFolder(folder), state);
     const read = (other: object) => readTrainingState(nodeFolder(folder), { ...job, ...other });

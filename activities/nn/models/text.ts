@@ -88,9 +88,13 @@ export function forwardText(
 export const hiddenRows = (t: Trace, hidden: Value, index: Value): Value =>
   t.gather(t.reshape(hidden, [-1, dim(hidden.shape, -1)]), index);
 
+/** What hidden states become logits by, [V, D]: a table of its own, or that of the embeddings. */
+export const outputTable = (params: Parameters, { text }: ModelConfig): Value =>
+  weight(params, text.tied ? 'model.embed_tokens.weight' : 'lm_head.weight');
+
 /** hidden [N, D] → logits [N, V] float32. */
 export function logits(t: Trace, params: Parameters, config: ModelConfig, hidden: Value): Value {
-  const head = weight(params, config.text.tied ? 'model.embed_tokens.weight' : 'lm_head.weight');
+  const head = outputTable(params, config);
   return t.cast(t.matmul(t.cast(hidden, head.dtype), head, false, true), 'float32');
 }
 

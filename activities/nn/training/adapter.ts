@@ -1,10 +1,12 @@
 /** A trainable LoRA adapter on the language model's linear layers, as one flat vector. */
 import { scaleOf } from '../checkpoint/adapter.ts';
 import type { Adapter, LoraWeights } from '../checkpoint/adapter.ts';
+import type { Parameters } from '../linear.ts';
 import type { LoraPair } from '../lora.ts';
 import type { ModelConfig } from '../models/config.ts';
 import { textLinears } from '../models/parameters.ts';
 import type { Value } from '../ops/node.ts';
+import type { Trace } from '../ops/trace.ts';
 import { flatLayout, flatten, unflatten } from './flat-layout.ts';
 import type { FlatLayout } from './flat-layout.ts';
 
@@ -31,6 +33,19 @@ export const adapterPairs = (
       { a: tensors[nameOf(module, 'A')] as Value, b: tensors[nameOf(module, 'B')] as Value, scale },
     ]),
   );
+
+/**
+ * The same parameters with dropout before each adapted layer, keyed by the input `dropout` [2] int32; each layer draws from
+ * a stream of its own. At rate 0 nothing is declared.
+ */
+export const withDropout = (t: Trace, params: Parameters, rate: number): Parameters => {
+  if (rate === 0 || params.lora === undefined) return params;
+  const key = t.input('dropout', [2], 'int32');
+  const pairs = Object.entries(params.lora).map(
+    ([module, pair], stream) => [module, { ...pair, dropout: { rate, key, stream } }] as const,
+  );
+  return { ...params, lora: Object.fromEntries(pairs) };
+};
 
 /** An adapter to start from is of another rank or scale than the training asks for. */
 export class StartMismatch extends Error {

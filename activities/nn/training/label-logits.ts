@@ -1,12 +1,12 @@
 /**
- * The forward pass of training: logits at the label places of a batch.
+ * The forward pass of training: hidden states at the label places of a batch.
  * Legend: B rows, T length of the longest, N tokens, M label places, K image embeddings, D hidden size, V vocabulary.
  */
 import type { Parameters } from '../linear.ts';
 import { causalAttention } from '../models/attention.ts';
 import type { ModelConfig, TextConfig } from '../models/config.ts';
 import { multimodalRotation } from '../models/rope.ts';
-import { embedTokens, hiddenRows, logits, textLayers } from '../models/text.ts';
+import { embedTokens, hiddenRows, textLayers } from '../models/text.ts';
 import type { Attend } from '../models/text.ts';
 import type { Value } from '../ops/node.ts';
 import type { Trace } from '../ops/trace.ts';
@@ -49,8 +49,8 @@ const attendInRows =
     return t.reshape(hiddenRows(t, context, tokens), [1, tokens.shape[0] ?? 0, -1]);
   };
 
-/** Logits [M, V] float32 at the label places. Image embeddings [K, D] come with their index [1, N]. */
-export const labelLogits = (
+/** Hidden states [M, D] at the label places, which give logits. Image embeddings [K, D] come with their index [1, N]. */
+export const labelHidden = (
   t: Trace,
   params: Parameters,
   config: ModelConfig,
@@ -60,7 +60,7 @@ export const labelLogits = (
   const embeds = embedTokens(t, params, batch.ids, images); // [1, N, D]
   const rotation = multimodalRotation(t, config.text, batch.positions);
   const hidden = textLayers(t, params, config.text, embeds, rotation, attendInRows(t, batch));
-  return logits(t, params, config, hiddenRows(t, hidden, batch.targets));
+  return hiddenRows(t, hidden, batch.targets);
 };
 
 /**

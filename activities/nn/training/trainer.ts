@@ -36,21 +36,32 @@ export interface LossOutputs {
   readonly [name: string]: Value;
 }
 
+export interface GradientSettings {
+  /** Compute layers again in the backward pass: less memory, more time, and maybe other low bits. */
+  readonly recompute?: boolean;
+  /** A fed input whose own gradient is told too, as the output `cotangent`. */
+  readonly through?: string;
+}
+
 /** Declares an entry point that adds the gradient of a loss to the gathered one. */
 export const addGradientEntry = (
   program: Program,
   name: string,
   layout: FlatLayout,
   build: (t: Trace, trained: Record<string, Value>) => LossOutputs,
+  { recompute = false, through }: GradientSettings = {},
 ): void =>
   program.entry(name, (t) => {
     const values = t.variable(VALUES, [layout.size]);
     const { loss, ...rest } = build(t, splitFlat(t, layout, values));
-    const [own] = gradient(t, loss, [values]) as [Value];
+    const fed = through === undefined ? undefined : t.inputs.get(through);
+    const by = fed === undefined ? [values] : [values, fed];
+    const [own, cotangent] = gradient(t, loss, by, { recompute }) as [Value, Value?];
     const gathered = t.variable(GRADIENT, [layout.size]);
     // `keep` is 0 for the first batch of a step, 1 for the others.
     const sum = t.add(own, t.mul(gathered, t.input('keep', [1])));
-    return { outputs: { ...rest, loss: t.after([t.assign(gathered, sum)], loss) } };
+    const told = cotangent === undefined ? {} : { cotangent };
+    return { outputs: { ...rest, ...told, loss: t.after([t.assign(gathered, sum)], loss) } };
   });
 
 /** Declares the update by AdamW. */
@@ -67,6 +78,8 @@ export interface Batch {
   /** Gradient entry point. */
   readonly entry: string;
   readonly feeds: Readonly<Record<string, HostArray>>;
+  /** Batches that carry the gradient further back, from what this one told; they have no loss of their own. */
+  readonly behind?: (outputs: Readonly<Record<string, HostArray>>) => readonly Batch[];
 }
 
 export interface StepOutcome {
@@ -104,9 +117,14 @@ export const createTrainer = (
     batches: readonly Batch[],
   ): Promise<{ loss: number; outputs: Record<string, HostArray>[] }> => {
     const outputs: Record<string, HostArray>[] = [];
-    for (const { entry, feeds } of batches) {
+    for (const { entry, feeds, behind } of batches) {
       if (outputs.length > 0) await yieldToEventLoop();
-      outputs.push(session.run(entry, { ...feeds, keep: Float32Array.of(outputs.length === 0 ? 0 : 1) }));
+      const found = session.run(entry, { ...feeds, keep: Float32Array.of(outputs.length === 0 ? 0 : 1) });
+      outputs.push(found);
+      for (const next of behind?.(found) ?? []) {
+        await yieldToEventLoop();
+        session.run(next.entry, { ...next.feeds, keep: Float32Array.of(1) });
+      }
     }
     return { loss: outputs.reduce((sum, o) => sum + (o['loss']?.[0] ?? NaN), 0), outputs };
   };

@@ -1,0 +1,88 @@
+/**
+ * Losses over label places where all logits at once would be too many: in chunks of places, one after another, each with
+ * its gradient at once, so that neither the forward nor the backward pass holds more than one chunk's logits. Nothing is
+ * computed twice.
+ *
+ * Legend: M label places, V vocabulary.
+ * Reference: Hsu et al. 2024 (Liger kernels), https://arxiv.org/abs/2410.10989 §3.3, here for any loss that is a sum over
+ * places.
+ */
+import { gradient } from '../ops/gradient.ts';
+import type { Node, Value } from '../ops/node.ts';
+import type { Trace } from '../ops/trace.ts';
+
+/** Logits that are held at once: 256 MB in float32. */
+const LOGITS_AT_ONCE = 2 ** 26;
+
+/** Sizes of the chunks for M label places, as equal as may be; one where all logits fit. */
+export const labelChunks = (labels: number, vocabulary: number, atOnce = LOGITS_AT_ONCE): number[] => {
+  const count = Math.min(labels, Math.max(1, Math.ceil((labels * vocabulary) / atOnce)));
+  const cut = (i: number): number => Math.round((i * labels) / count);
+  return Array.from({ length: count }, (_, i) => cut(i + 1) - cut(i));
+};
+
+/** A chunk's part of a value whose first dimension is M. */
+export type PartOf = (value: Value) => Value;
+
+/** What a loss over label places depends on and is differentiated by. */
+export interface LossVariables {
+  /** [M, …] each. */
+  readonly rows: readonly Value[];
+  /** The same for all places, as a trained output table is. */
+  readonly shared: readonly Value[];
+}
+
+/**
+ * Builds what `build` says chunk by chunk. Scalars among its outputs are sums over places and are added up, `loss` among
+ * them, whose gradient flows to `by` and nowhere else; others, [m, …], are laid one after another. With one chunk this is
+ * `build` itself.
+ */
+export const overLabels = <K extends string>(
+  t: Trace,
+  chunks: readonly number[],
+  by: LossVariables,
+  build: (part: PartOf) => Readonly<Record<K | 'loss', Value>>,
+): Record<K | 'loss', Value> => {
+  if (chunks.length <= 1) return build((value) => value);
+  const found: Readonly<Record<K | 'loss', Value>>[] = [];
+  const rowGradients: Value[][] = [];
+  let sharedGradients: Value[] | undefined;
+  let before: Node[] = [];
+  let from = 0;
+  for (const size of chunks) {
+    const parts = new Map<Value, Value>();
+    const [start, done] = [from, before];
+    const part = (value: Value): Value => {
+      const rest = value.shape.slice(1);
+      const cut = (): Value => t.slice(value, [start, ...rest.map(() => 0)], [size, ...rest]);
+      const known = parts.get(value) ?? t.after(done, cut());
+      parts.set(value, known);
+      return known;
+    };
+    const outputs = build(part);
+    const gs = gradient(t, outputs.loss, [...by.rows.map(part), ...by.shared]);
+    const [own, shared] = [gs.slice(0, by.rows.length), gs.slice(by.rows.length)];
+    sharedGradients = shared.map((g, i) => (sharedGradients?.[i] ? t.add(sharedGradients[i], g) : g));
+    rowGradients.push(own);
+    found.push(outputs);
+    before = [...Object.values<Value>(outputs), ...own, ...sharedGradients].map((value) => value.node);
+    from += size;
+  }
+  const joined = Object.fromEntries(
+    Object.keys(found[0] ?? {}).map((name) => {
+      const values = found.map((outputs) => outputs[name as K]);
+      return [name, values[0]?.shape.length === 0 ? t.addAll(values) : t.concat(values, 0)];
+    }),
+  ) as Record<K | 'loss', Value>;
+  const derivatives = [
+    ...by.rows.map((x, i) => ({
+      x,
+      by: t.concat(
+        rowGradients.map((gs) => gs[i] as Value),
+        0,
+      ),
+    })),
+    ...by.shared.map((x, i) => ({ x, by: sharedGradients?.[i] as Value })),
+  ];
+  return { ...joined, loss: t.withDerivatives(joined.loss, derivatives) };
+};

@@ -17,6 +17,8 @@ export interface ActivityDependencies {
   readonly scratch: string;
   /** Folder of step logs. */
   readonly logs: string;
+  /** Folder of measured speeds, which all workers of a machine share: keys depend on them. */
+  readonly probes: string;
 }
 
 /** Turns what an activity throws into Temporal's terms, at the one edge where that happens. */
@@ -29,8 +31,8 @@ async function atEdge<T>(work: Promise<T>): Promise<T> {
 }
 
 /** Everything that a run does outside its workflow, over one store and one Temporal namespace. */
-export const createActivities = ({ store, client, scratch, logs }: ActivityDependencies) => ({
-  lookupStep: (spec: StepSpec) => atEdge(lookupStep(store, spec)),
+export const createActivities = ({ store, client, scratch, logs, probes }: ActivityDependencies) => ({
+  lookupStep: (spec: StepSpec) => atEdge(lookupStep(store, probes, spec)),
   quarantineArtifact: (digest: Digest) => atEdge(quarantineArtifact(store, digest)),
   recordRun: (progress: RunProgress) => atEdge(recordRun(store, progress)),
   openReview: (review: { traces: Reference; decisions: readonly Reference[] }) =>
@@ -39,7 +41,7 @@ export const createActivities = ({ store, client, scratch, logs }: ActivityDepen
     atEdge(acceptDecisions(store, scratch, review)),
   reviewByRule: (review: RuleReview) => atEdge(reviewByRule(store, client, scratch, review)),
   joinStep: (input: JoinInput) => joinStep(client, input),
-  executeStage: (input: ExecuteInput) => executeStage({ store, scratch, logs }, input),
+  executeStage: (input: ExecuteInput) => executeStage({ store, scratch, logs, probes }, input),
 });
 
 export type Activities = ReturnType<typeof createActivities>;

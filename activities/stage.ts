@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { ArtifactKind } from '../schemas/artifact-kind.ts';
+import type { ResolvedCompute } from '../schemas/config/compute.ts';
 import type { StageName } from '../schemas/stage-name.ts';
 import type { Progress } from '../schemas/progress.ts';
 
@@ -12,6 +13,8 @@ export interface StageIo {
   readonly inputs: Readonly<Record<string, string>>;
   /** Empty folder of each output artifact, to be filled. */
   readonly outputs: Readonly<Record<string, string>>;
+  /** What numbers it computes with, and how. */
+  readonly compute: ResolvedCompute;
   /** Folder of the newest sound checkpoint of this very action, if one is there. */
   readonly resume: string | undefined;
   /** Keeps what `write` puts into the folder it is given as the checkpoint of optimizer step `step`. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Compute } from './config/compute.ts';
 import { Digest } from './digest.ts';
 import { Progress } from './progress.ts';
 import { Reference } from './reference.ts';
@@ -20,11 +21,7 @@ export const StepSpec = z.strictObject({
   /** Not part of the key: addresses, limits on requests in flight, retries. */
   settings: z.record(z.string(), Json).default({}),
   /** What the machine must be set to for the bits to come out the same; part of the key of stages that compute. */
-  compute: z.strictObject({
-    dtype: z.enum(['float32', 'bfloat16']),
-    intraOpThreads: z.int().positive(),
-    execution: z.enum(['graph', 'xla']),
-  }),
+  compute: Compute,
 });
 export type StepSpec = z.infer<typeof StepSpec>;
 

@@ -20,7 +20,7 @@ const ANSWERS = 'answers.jsonl';
 /** Between two checkpoints; a kill costs no more than this. */
 const CHECKPOINT_MS = 20_000;
 
-export type EvaluateIo = Pick<StageIo, 'resume' | 'checkpoint' | 'progress' | 'log' | 'signal'>;
+export type EvaluateIo = Omit<StageIo, 'inputs' | 'outputs'>;
 
 /** Folders of one evaluation. */
 export interface EvaluateFiles {
@@ -111,6 +111,7 @@ async function answerAll(
   using answerer = await openAnswerer({
     checkpoint: model.checkpoint,
     adapter: model.adapter,
+    compute: io.compute,
     prompts,
     loadImage: (image) => model.loadImage(image),
     suppressed: model.suppressed,

@@ -9,6 +9,7 @@
  * 3. Everything after the first end token is not there at all; the end token itself is trained on.
  */
 import type { Case } from '../../schemas/case.ts';
+import type { ResolvedCompute } from '../../schemas/config/compute.ts';
 import type { GbaParams } from '../../schemas/gba-params.ts';
 import type { Rollout } from '../../schemas/rollout.ts';
 import type { GbaMetric } from '../../schemas/training-metric.ts';
@@ -17,7 +18,6 @@ import { addGenerator } from '../nn/generation/generate.ts';
 import type { ModelConfig } from '../nn/models/config.ts';
 import { baseVariables } from '../nn/models/parameters.ts';
 import type { Grid } from '../nn/models/position-ids.ts';
-import type { DType } from '../nn/ops/dtype.ts';
 import { Program } from '../nn/runtime/program.ts';
 import type { Session } from '../nn/runtime/session.ts';
 import { startAdapter } from '../nn/training/adapter-start.ts';
@@ -42,7 +42,7 @@ import { policyBatches } from './training-batches.ts';
 
 export interface GbaJob {
   readonly config: ModelConfig;
-  readonly dtype: DType;
+  readonly compute: Pick<ResolvedCompute, 'arithmetic' | 'execution'>;
   readonly params: GbaParams;
   readonly chat: ChatModel;
   readonly queries: readonly Case[];
@@ -101,7 +101,7 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
     config,
     layout,
     parameters: (t, trained) => ({
-      base: baseVariables(t, config, job.dtype),
+      base: baseVariables(t, config, job.compute.arithmetic),
       lora: adapterPairs(config, trained, params.alpha / params.rank),
     }),
   };
@@ -111,7 +111,7 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
   addVisionEntries(
     program,
     config,
-    (t) => ({ base: baseVariables(t, config, job.dtype) }),
+    (t) => ({ base: baseVariables(t, config, job.compute.arithmetic) }),
     job.grids.values(),
   );
   const generator = addGenerator(program, {

@@ -45,7 +45,7 @@ const validationFile = ({ validation, data }: SftFiles): string => {
 export const runSft = (
   files: SftFiles,
   params: SftParams,
-  io: Pick<StageIo, 'resume' | 'checkpoint' | 'progress' | 'log' | 'signal'>,
+  io: Omit<StageIo, 'inputs' | 'outputs'>,
   settings: LoopSettings = { checkpointSeconds: CHECKPOINT_SECONDS },
 ): Promise<StageSummary> =>
   withTrainingModel(files.model, async (training) => {
@@ -77,7 +77,7 @@ export const runSft = (
     const scale = params.alpha / params.rank;
     const job: SftJob = {
       config,
-      dtype: 'float32',
+      compute: io.compute,
       params,
       rows: kept.rows,
       validation: validation?.rows,
@@ -86,7 +86,7 @@ export const runSft = (
       start:
         files.adapter === undefined ? undefined : await training.readAdapter(files.adapter, layout, scale),
       resume: undefined,
-      fillBase: (session) => training.fillBase(session),
+      fillBase: (session) => training.fillBase(session, io.compute.dtype),
     };
     const totalSteps = sftSteps(job);
     const resume =

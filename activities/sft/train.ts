@@ -6,12 +6,12 @@
  *    Trainer's sum over all label tokens divided by their number.
  * 2. Rows of a window are batched where they fit; gradients of batches add up to those of the window in every case.
  */
+import type { ResolvedCompute } from '../../schemas/config/compute.ts';
 import type { SftParams } from '../../schemas/sft-params.ts';
 import type { SftMetric } from '../../schemas/training-metric.ts';
 import type { ModelConfig } from '../nn/models/config.ts';
 import { baseVariables } from '../nn/models/parameters.ts';
 import type { Grid } from '../nn/models/position-ids.ts';
-import type { DType } from '../nn/ops/dtype.ts';
 import { Program } from '../nn/runtime/program.ts';
 import type { Session } from '../nn/runtime/session.ts';
 import { supervisedWeights } from '../nn/token-weights.ts';
@@ -37,8 +37,7 @@ import { planValidation, validate } from '../nn/training/validation.ts';
 
 export interface SftJob {
   readonly config: ModelConfig;
-  /** What the frozen weights are held in. */
-  readonly dtype: DType;
+  readonly compute: Pick<ResolvedCompute, 'arithmetic' | 'execution'>;
   readonly params: SftParams;
   readonly rows: readonly ImagedRow[];
   /** Rows to validate on every `validateEvery` steps. */
@@ -98,13 +97,18 @@ export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): 
     config,
     layout,
     parameters: (t, trained) => ({
-      base: baseVariables(t, config, job.dtype),
+      base: baseVariables(t, config, job.compute.arithmetic),
       lora: adapterPairs(config, trained, params.alpha / params.rank),
     }),
   };
   for (const shape of shapes) addSupervisedEntry(program, model, shape);
   for (const shape of validation.shapes) addValidationEntry(program, model, shape);
-  addVisionEntries(program, config, (t) => ({ base: baseVariables(t, config, job.dtype) }), job.grids);
+  addVisionEntries(
+    program,
+    config,
+    (t) => ({ base: baseVariables(t, config, job.compute.arithmetic) }),
+    job.grids,
+  );
   addUpdateEntry(program, layout, params);
   const session = await program.load();
   try {

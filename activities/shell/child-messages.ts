@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ResolvedCompute } from '../../schemas/config/compute.ts';
 import { Progress } from '../../schemas/progress.ts';
 import { StageName } from '../../schemas/stage-name.ts';
 import { Json } from '../../schemas/step.ts';
@@ -7,6 +8,7 @@ import { Json } from '../../schemas/step.ts';
 export const Job = z.strictObject({
   stage: StageName,
   params: z.record(z.string(), Json),
+  compute: ResolvedCompute,
   inputs: z.record(z.string(), z.string()),
   outputs: z.record(z.string(), z.string()),
   checkpoints: z.string(),

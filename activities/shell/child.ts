@@ -19,6 +19,7 @@ async function run(job: Job): Promise<void> {
   const summary = await stage.run(stage.params.parse(job.params) as never, {
     inputs: job.inputs,
     outputs: job.outputs,
+    compute: job.compute,
     resume: job.resume ?? undefined,
     signal: stop.signal,
     progress: (event) => send({ type: 'progress', event }),

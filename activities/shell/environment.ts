@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import os from 'node:os';
-import type { StepSpec } from '../../schemas/step.ts';
+import type { ResolvedCompute } from '../../schemas/config/compute.ts';
 
 /** The widest vector instructions of this CPU, since oneDNN picks its kernels, and with them the rounding, by it. */
 export function instructionLevel(cpuinfo: string, arch: string): string {
@@ -14,7 +14,6 @@ export function instructionLevel(cpuinfo: string, arch: string): string {
 
 const readOr = (file: string, otherwise: string) => readFile(file, 'utf8').catch(() => otherwise);
 
-/** What of this machine changes the bits that a stage on TensorFlow computes (design rule 8). */
 async function machine(): Promise<Record<string, string>> {
   const binding = new URL(import.meta.resolve('@tensorflow/tfjs-node-gpu/package.json'));
   const library = await readOr(new URL('lib/napi-v8/library.json', binding).pathname, '');
@@ -26,18 +25,21 @@ async function machine(): Promise<Record<string, string>> {
   };
 }
 
-let measured: Promise<Record<string, string>> | undefined;
+let found: Promise<Record<string, string>> | undefined;
+
+/** What of this machine changes the bits that a stage on TensorFlow computes (design rule 8). Looked up once. */
+export const machineFacts = (): Promise<Record<string, string>> => (found ??= machine());
 
 /** The part of the action key that stands for where a computing stage runs. Stages in plain TypeScript have none. */
 export async function computeEnvironment(
   resources: 'cpu' | 'gpu',
-  compute: StepSpec['compute'],
+  compute: ResolvedCompute,
 ): Promise<Record<string, string>> {
   if (resources === 'cpu') return {};
-  measured ??= machine();
   return {
-    ...(await measured),
+    ...(await machineFacts()),
     dtype: compute.dtype,
+    arithmetic: compute.arithmetic,
     execution: compute.execution,
     intraOpThreads: String(compute.intraOpThreads),
   };

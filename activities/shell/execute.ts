@@ -7,6 +7,7 @@ import { dropCheckpoints, newestCheckpoint, saveCheckpoint } from '../../artifac
 import { recordResult } from '../../artifacts/record-result.ts';
 import type { ArtifactStore } from '../../artifacts/store.ts';
 import type { ArtifactKind } from '../../schemas/artifact-kind.ts';
+import type { ResolvedCompute } from '../../schemas/config/compute.ts';
 import type { Digest } from '../../schemas/digest.ts';
 import type { Progress } from '../../schemas/progress.ts';
 import type { Reference } from '../../schemas/reference.ts';
@@ -34,6 +35,8 @@ export interface Executor {
   readonly scratch: string;
   /** Folder of step logs, one file a key. */
   readonly logs: string;
+  /** Folder of measured speeds. */
+  readonly probes: string;
 }
 
 /** Artifacts whose rows name cases; their manifests carry the ids. */
@@ -50,7 +53,7 @@ const WITH_CASES: ReadonlySet<ArtifactKind> = new Set([
  * made and then the record of it. Stages that compute on TensorFlow run in a child process without store or network.
  */
 export async function executeStage(
-  { store, scratch, logs }: Executor,
+  { store, scratch, logs, probes }: Executor,
   { spec, key }: ExecuteInput,
 ): Promise<Executed> {
   const context = Context.current();
@@ -63,7 +66,7 @@ export async function executeStage(
   let latest: Progress = { done: 0, total: 0, unit: 'starting', figures: {} };
   const beat = setInterval(() => heartbeat(latest), 1000);
   try {
-    const { stage, action } = await actionOf(spec);
+    const { stage, action, compute: numbers } = await actionOf(spec, probes);
     if (actionKey(action) !== key)
       throw new StaleWorker(
         `${spec.step} was keyed for other code or another kind of machine than this worker's`,
@@ -89,6 +92,7 @@ export async function executeStage(
     if (checkpoint) log.line(`goes on from the checkpoint of step ${checkpoint.step}`);
 
     const summary = await compute(stage, spec, {
+      compute: numbers,
       inputs,
       outputs,
       checkpoints: path.join(work, 'checkpoints'),
@@ -137,6 +141,7 @@ export async function executeStage(
 }
 
 interface Attempt {
+  readonly compute: ResolvedCompute;
   readonly inputs: Record<string, string>;
   readonly outputs: Record<string, string>;
   readonly checkpoints: string;
@@ -154,12 +159,13 @@ async function compute(stage: AnyStage, spec: StepSpec, attempt: Attempt): Promi
       job: {
         stage: spec.stage,
         params: spec.params,
+        compute: attempt.compute,
         inputs: attempt.inputs,
         outputs: attempt.outputs,
         checkpoints: attempt.checkpoints,
         resume: attempt.resume ?? null,
       },
-      env: childEnvironment(spec.compute.intraOpThreads),
+      env: childEnvironment(attempt.compute.intraOpThreads),
       signal: attempt.signal,
       graceMs: 20_000,
       onProgress: attempt.onProgress,
@@ -167,6 +173,7 @@ async function compute(stage: AnyStage, spec: StepSpec, attempt: Attempt): Promi
       onCheckpoint: attempt.keep,
     });
   const io: StageIo = {
+    compute: attempt.compute,
     inputs: attempt.inputs,
     outputs: attempt.outputs,
     resume: attempt.resume,

@@ -5,8 +5,8 @@ import type { Lookup, StepSpec } from '../../schemas/step.ts';
 import { actionOf } from './action-of.ts';
 
 /** Keys a step and asks the store for its result: canonicalise, hash, prove. Nothing is computed. */
-export async function lookupStep(store: ArtifactStore, spec: StepSpec): Promise<Lookup> {
-  const { stage, action } = await actionOf(spec);
+export async function lookupStep(store: ArtifactStore, probes: string, spec: StepSpec): Promise<Lookup> {
+  const { stage, action } = await actionOf(spec, probes);
   const found = await lookup(store, action, { step: spec.step });
   return found.verdict === 'hit'
     ? {

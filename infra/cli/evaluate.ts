@@ -8,10 +8,11 @@ import { EvaluateParams } from '../../schemas/evaluate-params.ts';
 import { Paradigm } from '../../schemas/paradigm.ts';
 import type { EvaluationReport } from '../../schemas/report.ts';
 import { artifactFolder } from './artifact-folder.ts';
+import { computeOf, withCompute, type ComputeOptions } from './compute-options.ts';
 import { localIo } from './local-io.ts';
 import { renderTable } from './table.ts';
 
-interface EvaluateOptions {
+interface EvaluateOptions extends ComputeOptions {
   readonly model: string;
   readonly adapter?: string;
   readonly benchmark: ReadonlyMap<string, string>;
@@ -75,9 +76,11 @@ async function freshFolder(out: string, name: string): Promise<string> {
   return folder;
 }
 
-async function evaluate(options: EvaluateOptions): Promise<void> {
-  const { model, adapter, benchmark: benchmarks, out, limit, json, checkpoints, ...settings } = options;
+async function evaluate(options: EvaluateOptions, command: Command): Promise<void> {
+  const { model, adapter, benchmark: benchmarks, out, limit, json, checkpoints, ...rest } = options;
+  const { dtype, arithmetic, execution, ...settings } = rest;
   const params = EvaluateParams.parse(settings);
+  const compute = await computeOf({ dtype, arithmetic, execution }, command);
   await using modelFolder = await artifactFolder(model);
   await using adapterFolder = adapter === undefined ? undefined : await artifactFolder(adapter);
   const reports: Record<string, EvaluationReport> = {};
@@ -90,7 +93,7 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
       { model: modelFolder.path, adapter: adapterFolder?.path, predictions: folder, report: folder },
       { ...read, cases: read.cases.slice(0, limit) },
       params,
-      await localIo(checkpoints === undefined ? undefined : path.join(checkpoints, name), 'answers'),
+      await localIo(checkpoints === undefined ? undefined : path.join(checkpoints, name), 'answers', compute),
     );
     reports[name] = report;
     if (!json) process.stdout.write(`${name}\n${renderTable(report)}\n\n`);
@@ -100,9 +103,11 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
 
 export const register = (program: Command): void => {
   const defaults = EvaluateParams.parse({});
-  program
-    .command('evaluate')
-    .description('ask a model the questions of benchmarks and report how many it answers right')
+  withCompute(
+    program
+      .command('evaluate')
+      .description('ask a model the questions of benchmarks and report how many it answers right'),
+  )
     .requiredOption('--model <dir>', 'model folder, digest or ref')
     .option('--adapter <dir>', 'LoRA adapter folder, digest or ref')
     .requiredOption(
@@ -134,5 +139,5 @@ export const register = (program: Command): void => {
     .option('--seed <s>', 'of the random numbers', wholeFrom(0), defaults.seed)
     .option('--checkpoints <dir>', 'keep answers here as they come, and go on from them')
     .option('--json', 'print one JSON document')
-    .action((options: EvaluateOptions) => evaluate(options));
+    .action((options: EvaluateOptions, command: Command) => evaluate(options, command));
 };

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { StageIo } from '../../activities/stage.ts';
+import type { ResolvedCompute } from '../../schemas/config/compute.ts';
 
 /**
  * What a stage sees when it runs outside the pipeline: progress and log on stderr, and where a folder is named for them,
@@ -9,7 +10,8 @@ import type { StageIo } from '../../activities/stage.ts';
 export const localIo = async (
   checkpoints: string | undefined,
   unit: string,
-): Promise<Pick<StageIo, 'resume' | 'checkpoint' | 'progress' | 'log' | 'signal'>> => {
+  compute: ResolvedCompute,
+): Promise<Omit<StageIo, 'inputs' | 'outputs'>> => {
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
@@ -21,6 +23,7 @@ export const localIo = async (
     .sort((a, b) => b - a)[0];
   let shown = 0;
   return {
+    compute,
     signal: stop.signal,
     resume: root === undefined || newest === undefined ? undefined : path.join(root, String(newest)),
     async checkpoint(step, write) {

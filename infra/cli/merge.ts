@@ -4,6 +4,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { mergeStage } from '../../activities/merge/activity.ts';
 import { MergeMethod, MergeParams } from '../../schemas/merge-params.ts';
 import { artifactFolder, type ArtifactFolder } from './artifact-folder.ts';
+import { AS_TRACED, computeOf } from './compute-options.ts';
 
 interface Named {
   readonly name: string;
@@ -90,6 +91,7 @@ async function merge(options: MergeOptions, command: Command): Promise<void> {
     for (const { name, folder } of start ?? []) inputs[`start.${name}`] = await open(folder);
     const summary = await mergeStage.run(params, {
       inputs,
+      compute: await computeOf(AS_TRACED, command),
       outputs: { model: out, vector },
       resume: undefined,
       checkpoint: async () => {},

@@ -8,9 +8,11 @@ import { forwardPrompt } from '../../activities/nn/generation/forward-prompt.ts'
 import { nodeFolder } from '../../activities/nn/runtime/files.ts';
 import { openInferenceModel, type InferenceModel } from '../../activities/nn/runtime/inference-model.ts';
 import { ModelInput } from '../../schemas/message.ts';
+import type { ResolvedCompute } from '../../schemas/config/compute.ts';
 import { artifactFolder } from './artifact-folder.ts';
+import { computeOf, withCompute, type ComputeOptions } from './compute-options.ts';
 
-interface ModelOptions {
+interface ModelOptions extends ComputeOptions {
   readonly model: string;
   readonly input: string;
   readonly adapter?: string;
@@ -20,14 +22,19 @@ interface ModelOptions {
 /** Opens the model that the options name and encodes their input, for the time of `use`. */
 async function withInput<T>(
   options: ModelOptions,
-  use: (model: InferenceModel, prompt: Awaited<ReturnType<InferenceModel['encode']>>) => Promise<T>,
+  command: Command,
+  use: (
+    model: InferenceModel & { readonly compute: ResolvedCompute },
+    prompt: Awaited<ReturnType<InferenceModel['encode']>>,
+  ) => Promise<T>,
 ): Promise<T> {
+  const compute = await computeOf(options, command);
   const input = await readInput(options.input);
   await using folder = await artifactFolder(options.model);
   await using adapter = options.adapter === undefined ? undefined : await artifactFolder(options.adapter);
   await using model = await openInferenceModel({ model: folder.path, adapter: adapter?.path });
   return await use(
-    model,
+    { ...model, compute },
     await model.encode('input', input.messages, input.images, dirname(resolve(options.input))),
   );
 }
@@ -45,8 +52,8 @@ async function readInput(file: string): Promise<ModelInput> {
   return read.data;
 }
 
-async function forward(options: ModelOptions & { readonly out: string }): Promise<void> {
-  const tensors = await withInput(options, forwardPrompt);
+async function forward(options: ModelOptions & { readonly out: string }, command: Command): Promise<void> {
+  const tensors = await withInput(options, command, forwardPrompt);
   await writeSafetensors(nodeFolder(dirname(resolve(options.out))), basename(options.out), tensors);
   const shapes = Object.fromEntries([...tensors].map(([name, { shape }]: [string, Tensor]) => [name, shape]));
   if (options.json === true)
@@ -62,15 +69,16 @@ interface GenerateOptions extends ModelOptions {
   readonly seed: number;
 }
 
-async function generate(options: GenerateOptions): Promise<void> {
+async function generate(options: GenerateOptions, command: Command): Promise<void> {
   const { maxNewTokens, temperature, seed } = options;
-  const answer = await withInput(options, async (model, prompt) => {
-    const { checkpoint, adapter, loadImage, suppressed, stopTokens, processor } = model;
+  const answer = await withInput(options, command, async (model, prompt) => {
+    const { checkpoint, adapter, compute, loadImage, suppressed, stopTokens, processor } = model;
     const prompts = [prompt];
     const sampled = temperature > 0;
     using answerer = await openAnswerer({
       checkpoint,
       adapter,
+      compute,
       prompts,
       loadImage,
       suppressed,
@@ -103,19 +111,17 @@ const number =
 export const register = (program: Command): void => {
   const model = program.command('model').description('run a model on one conversation');
   const common = (name: string, description: string): Command =>
-    model
-      .command(name)
-      .description(description)
+    withCompute(model.command(name).description(description))
       .requiredOption('--model <dir>', 'model folder, digest or ref')
       .requiredOption('--input <file>', 'JSON: { "messages": […], "images": ["a.png", …] }')
       .option('--adapter <dir>', 'LoRA adapter folder, digest or ref')
       .option('--json', 'print one JSON document');
   common('forward', 'write logits, positions, embeddings and pixels of a prompt')
     .requiredOption('--out <file>', 'safetensors file to write')
-    .action((options: ModelOptions & { out: string }) => forward(options));
+    .action((options: ModelOptions & { out: string }, command: Command) => forward(options, command));
   common('generate', 'answer a prompt')
     .option('--max-new-tokens <n>', 'tokens of the answer at most', number(1, true), 256)
     .option('--temperature <t>', '0 takes the most likely token', number(0, false), 0)
     .option('--seed <s>', 'of the random numbers', number(0, true), 0)
-    .action((options: GenerateOptions) => generate(options));
+    .action((options: GenerateOptions, command: Command) => generate(options, command));
 };

@@ -9,6 +9,8 @@ import { GbaParams } from '../../schemas/gba-params.ts';
 import { demo } from '../../schemas/presets/demo.ts';
 import { SftParams } from '../../schemas/sft-params.ts';
 import { artifactFolder } from './artifact-folder.ts';
+import { AS_TRACED, computeOf, withCompute } from './compute-options.ts';
+import type { ComputeOptions } from './compute-options.ts';
 import { localIo } from './local-io.ts';
 
 interface TrainOptions {
@@ -54,7 +56,7 @@ const loopSettings = (options: TrainOptions) => ({
 
 /** Options of every training: optimizer, adapter, checkpoints. Names are those of the parameters in kebab case. */
 const withCommon = (command: Command): Command =>
-  command
+  withCompute(command)
     .option('--rank <n>', 'rank of the adapter', number)
     .option('--alpha <n>', 'the update is (alpha / rank) B A', number)
     .option('--learning-rate <x>', 'peak learning rate of AdamW', number)
@@ -80,7 +82,7 @@ const withCommon = (command: Command): Command =>
     .option('--checkpoint-every <steps>', 'a checkpoint every so many steps, besides one every 30 s', number)
     .option('--json', 'print one JSON document');
 
-interface SftOptions extends TrainOptions {
+interface SftOptions extends TrainOptions, ComputeOptions {
   readonly model: string;
   readonly data: string;
   readonly adapter?: string;
@@ -88,9 +90,11 @@ interface SftOptions extends TrainOptions {
 
 const sft = async (options: SftOptions, command: Command): Promise<void> => {
   const { model, data, validation: _v, adapter, out, ...rest } = options;
-  const { json: _json, checkpoints: _c, checkpointEvery: _e, ...given } = rest;
+  const { json: _json, checkpoints: _c, checkpointEvery: _e, ...settings } = rest;
+  const { dtype: _d, arithmetic: _a, execution: _x, ...given } = settings;
   const validation = validationOf(options, command);
   const params = parseParams(SftParams, given, command);
+  const compute = await computeOf(options, command);
   await mkdir(out, { recursive: true });
   const io = await localIo(options.checkpoints, 'step', compute);
   await using folder = await artifactFolder(model);
@@ -99,7 +103,7 @@ const sft = async (options: SftOptions, command: Command): Promise<void> => {
   report(await runSft(files, params, io, loopSettings(options)), options);
 };
 
-interface GbaOptions extends TrainOptions {
+interface GbaOptions extends TrainOptions, ComputeOptions {
   readonly model: string;
   readonly data: string;
   readonly start?: string;
@@ -121,10 +125,12 @@ const rewardWeight = (
 
 const gba = async (options: GbaOptions, command: Command): Promise<void> => {
   const { model, start, data, validation: _v, guidelines, out, reward, ...rest } = options;
-  const { json: _json, checkpoints: _c, checkpointEvery: _e, ...given } = rest;
+  const { json: _json, checkpoints: _c, checkpointEvery: _e, ...settings } = rest;
+  const { dtype: _d, arithmetic: _a, execution: _x, ...given } = settings;
   const validation = validationOf(options, command);
   const rewards = reward && { accuracy: 0, structure: 0, ...Object.fromEntries(reward) };
   const params = parseParams(GbaParams, { ...given, rewards }, command);
+  const compute = await computeOf(options, command);
   await mkdir(out, { recursive: true });
   const io = await localIo(options.checkpoints, 'step', compute);
   await using folder = await artifactFolder(model);
@@ -150,6 +156,7 @@ const pretrain = async (options: PretrainOptions, command: Command): Promise<voi
   const { source, out, json: _json, checkpoints: _c, checkpointEvery: _e, ...given } = options;
   const { kind: _kind, path: _path, ...base } = demo.base as Extract<typeof demo.base, { kind: 'pretrain' }>;
   const params = parseParams(pretrainStage.params, { ...base, ...given }, command);
+  const compute = await computeOf(AS_TRACED, command);
   await mkdir(out, { recursive: true });
   await using folder = await artifactFolder(source);
   const io = await localIo(options.checkpoints, 'step', compute);

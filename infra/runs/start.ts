@@ -50,29 +50,11 @@ const close = (connection: Connection, runId: string, status: 'failed' | 'cancel
     endedAt: new Date().toISOString(),
   }));
 
-/** A way of computing that the configuration asks for and this version does not have: refused, not quietly replaced. */
-export class UnsupportedCompute extends Error {
-  override name = 'UnsupportedCompute' as const;
-  readonly exitCode = 2;
-}
-
-function checkCompute({ compute }: PipelineConfig): void {
-  if (compute.dtype !== 'float32')
-    throw new UnsupportedCompute(
-      `compute.dtype: training computes in float32 only so far, not in ${compute.dtype}; use --set compute.dtype=float32`,
-    );
-  if (compute.execution !== 'graph')
-    throw new UnsupportedCompute(
-      `compute.execution: graphs are run as traced only so far, not as ${compute.execution}; use --set compute.execution=graph`,
-    );
-}
-
 /**
  * Puts the sources into the store and starts a run, or joins the open one that is the same. Open runs of other workflow
  * code are ended first: they could not be replayed, and the store makes starting anew cheap.
  */
 export async function startRun(connection: Connection, config: PipelineConfig): Promise<Started> {
-  checkCompute(config);
   const { store, client, home } = connection;
   const sources = await putSources(store, config, home);
   const configDigest = identityOf(config, sources);

@@ -1,6 +1,7 @@
 import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../../activities/index.ts';
 import { connect, type Connection } from '../connect.ts';
+import { probesFolder } from '../probes.ts';
 import { queuesOf, type QueueName } from '../runs/queues.ts';
 import { workflowBundle } from './bundle.ts';
 
@@ -15,7 +16,13 @@ async function optionsOf(
   name: QueueName,
   { store, client, home, config, namespace }: Connection,
 ): Promise<WorkerOptions> {
-  const activities = createActivities({ store, client, scratch: home.scratch, logs: home.stepLogs });
+  const activities = createActivities({
+    store,
+    client,
+    scratch: home.scratch,
+    logs: home.stepLogs,
+    probes: probesFolder(),
+  });
   const { slots } = config.taskQueues[name];
   const common = {
     namespace,

@@ -148,5 +148,5 @@ export const demo: PipelineConfig = {
     scorer: 'robust',
     benchmarks: [],
   },
-  compute: { dtype: 'float32', intraOpThreads: 2, execution: 'graph' },
+  compute: { dtype: 'float32', arithmetic: 'auto', intraOpThreads: 2, execution: 'graph' },
 };

@@ -237,6 +237,7 @@ export const paperPipeline = (
   },
   compute: {
     dtype: paper('bfloat16', details, 'bf16'),
+    arithmetic: assumed('auto', 'bf16 products pay only on processors made for them'),
     intraOpThreads: assumed(16, ours),
     execution: assumed('graph', ours),
   },

@@ -2,6 +2,7 @@ import { mkdtemp, mkdir, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import type { Stage, StageIo, StageSummary } from '../../activities/stage.ts';
+import { inFloat32 } from './_compute.ts';
 
 /** A folder for one test file's inputs and outputs, gone with `remove`. */
 export async function scratchFolder(): Promise<{ path: string; remove: () => Promise<void> }> {
@@ -25,6 +26,7 @@ export async function runStage<P>(
   }
   const summary = await stage.run(stage.params.parse(params), {
     inputs,
+    compute: inFloat32,
     outputs,
     resume: undefined,
     checkpoint: async () => undefined,

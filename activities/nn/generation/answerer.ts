@@ -1,3 +1,4 @@
+import type { ResolvedCompute } from '../../../schemas/config/compute.ts';
 import type { Adapter } from '../checkpoint/adapter.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { fillModel, modelVariables } from '../models/model-variables.ts';
@@ -25,6 +26,8 @@ export interface ImagedPrompt extends Prompt {
 export interface AnswererOptions {
   readonly checkpoint: Checkpoint;
   readonly adapter: Adapter | undefined;
+  /** By default weights are stored and products computed in float32, as traced. */
+  readonly compute?: Pick<ResolvedCompute, 'dtype' | 'arithmetic' | 'execution'>;
   /** Everything that will be asked: graphs are built for these sizes. */
   readonly prompts: readonly ImagedPrompt[];
   readonly loadImage: LoadImage;
@@ -49,10 +52,10 @@ export interface Answerer extends Disposable {
 const defaultRows = 64;
 
 export async function openAnswerer(options: AnswererOptions): Promise<Answerer> {
-  const { checkpoint, adapter, prompts, group = 1 } = options;
+  const { checkpoint, adapter, compute, prompts, group = 1 } = options;
   const { config } = checkpoint;
   const program = new Program();
-  const source = (t: Trace): Parameters => modelVariables(t, config, adapter);
+  const source = (t: Trace): Parameters => modelVariables(t, config, adapter, compute?.arithmetic);
   const sizes = prompts.map(({ tokens, grids }) => ({
     tokens: tokens.length,
     imageEmbeddings: grids.reduce((sum, grid) => sum + embeddingsOf(grid, config.vision.mergeSize), 0),
@@ -75,7 +78,7 @@ export async function openAnswerer(options: AnswererOptions): Promise<Answerer> 
   );
   const session = await program.load(options.threads === undefined ? {} : { threads: options.threads });
   try {
-    await fillModel(session, checkpoint, adapter);
+    await fillModel(session, checkpoint, adapter, compute?.dtype);
     generator.prepare(session);
   } catch (error) {
     session.dispose();

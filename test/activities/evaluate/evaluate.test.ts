@@ -11,6 +11,7 @@ import { EvaluateParams } from '../../../schemas/evaluate-params.ts';
 import { Prediction } from '../../../schemas/prediction.ts';
 import { EvaluationReport } from '../../../schemas/report.ts';
 import { hasShared, shared } from '../../_shared.ts';
+import { inFloat32 } from '../_compute.ts';
 
 const caseAt = (i: number, images: string[] = []): Case =>
   Case.parse({
@@ -29,6 +30,7 @@ const caseAt = (i: number, images: string[] = []): Case =>
 
 /** A stage's surroundings that keep nothing and say nothing. */
 const quiet = (changes: Partial<EvaluateIo> = {}): EvaluateIo => ({
+  compute: inFloat32,
   resume: undefined,
   checkpoint: () => Promise.resolve(),
   progress: () => {},

@@ -134,7 +134,7 @@ describe.skipIf(!hasShared)('guideline-based advantages on the golden Qwen2-VL',
       return trainGba(
         {
           config: checkpoint.config,
-          dtype: 'float32',
+          compute: { arithmetic: 'float32', execution: 'graph' },
           params: GbaParams.parse({
             rank: 4,
             alpha: 8,
@@ -154,7 +154,7 @@ describe.skipIf(!hasShared)('guideline-based advantages on the golden Qwen2-VL',
           stopTokens,
           suppressed,
           resume: undefined,
-          fillBase: (session) => training.fillBase(session),
+          fillBase: (session) => training.fillBase(session, 'float32'),
         },
         { signal: new AbortController().signal, progress: () => {}, checkpoint: () => Promise.resolve() },
         never,

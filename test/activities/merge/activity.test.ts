@@ -11,6 +11,7 @@ import { weightsDigest } from '../../../activities/nn/runtime/weights-digest.ts'
 import { MergeParams } from '../../../schemas/merge-params.ts';
 import { MergeReport } from '../../../schemas/merge-report.ts';
 import { hasShared, shared } from '../../_shared.ts';
+import { inFloat32 } from '../_compute.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'merge-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -38,6 +39,7 @@ const run = async (
   const log: string[] = [];
   await mergeStage.run(MergeParams.parse(params), {
     inputs,
+    compute: inFloat32,
     outputs: { model, vector },
     resume: undefined,
     checkpoint: async () => {},

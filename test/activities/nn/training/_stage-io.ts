@@ -1,9 +1,11 @@
 import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StageIo } from '../../../../activities/stage.ts';
+import type { ResolvedCompute } from '../../../../schemas/config/compute.ts';
 import type { Progress } from '../../../../schemas/progress.ts';
+import { inFloat32 } from '../../_compute.ts';
 
-export interface RecordedIo extends Pick<StageIo, 'resume' | 'checkpoint' | 'progress' | 'log' | 'signal'> {
+export interface RecordedIo extends Omit<StageIo, 'inputs' | 'outputs'> {
   readonly events: Progress[];
   readonly lines: string[];
   /** Steps of the checkpoints that were kept; their folders are `<root>/<step>`. */
@@ -13,7 +15,11 @@ export interface RecordedIo extends Pick<StageIo, 'resume' | 'checkpoint' | 'pro
 /** A stage's world that keeps checkpoints under `root`, and stops the stage at a step if asked to. */
 export const recordedIo = (
   root: string,
-  options: { readonly resume?: string; readonly stopAt?: number } = {},
+  options: {
+    readonly resume?: string;
+    readonly stopAt?: number;
+    readonly compute?: Partial<ResolvedCompute>;
+  } = {},
 ): RecordedIo => {
   const stop = new AbortController();
   const events: Progress[] = [];
@@ -23,6 +29,7 @@ export const recordedIo = (
     events,
     lines,
     kept,
+    compute: { ...inFloat32, ...options.compute },
     resume: options.resume,
     signal: stop.signal,
     log: (line) => void lines.push(line),

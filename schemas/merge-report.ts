@@ -14,14 +14,50 @@ export const TensorRounding = z.strictObject({
 });
 export type TensorRounding = z.infer<typeof TensorRounding>;
 
-/** `merge-report.json` of a merged model's folder. */
-export const MergeReport = z.strictObject({
-  version: z.literal(1),
+/** How far the next-token distributions of two ways to run the merged model lie apart, over all tokens of the prompts. */
+export const LogitDifference = z.strictObject({
+  /** `adapter`: base and low-rank path; `unrounded`: base + merged vector in float32; `stored`: what was written, read again. */
+  from: z.enum(['adapter', 'unrounded']),
+  to: z.enum(['unrounded', 'stored']),
+  /** Largest difference of a logit. */
+  maxAbs: z.number().nonnegative(),
+  /** Mean KL divergence of `to` from `from`, nats. */
+  meanKl: z.number().nonnegative(),
+  /** Share of tokens after which both find the same token likeliest. */
+  sameArgmax: z.number().min(0).max(1),
+});
+export type LogitDifference = z.infer<typeof LogitDifference>;
+
+/** What a look at the written model's logits, computed in float32 on fixed prompts, showed. */
+export const LogitAgreement = z.strictObject({
+  prompts: z.int().positive(),
+  tokens: z.int().positive(),
+  pairs: z.array(LogitDifference).min(1),
+});
+export type LogitAgreement = z.infer<typeof LogitAgreement>;
+
+const fields = {
   params: MergeParams,
   /** The merged vectors and their weights, in order. */
   vectors: z.array(z.strictObject({ name: z.string(), weight: z.number() })),
   tensors: z.array(TensorRounding),
   /** Names of tensors whose relative error is over 0.5. */
   warnings: z.array(z.string()),
-});
+};
+
+/** As it was written before logits were compared. */
+const First = z
+  .strictObject({ version: z.literal(1), ...fields })
+  .transform((report) => ({ ...report, version: 2 as const, agreement: null }));
+
+/** `merge-report.json` of a merged model's folder. */
+export const MergeReport = z.union([
+  z.strictObject({
+    version: z.literal(2),
+    ...fields,
+    /** null where nobody looked. */
+    agreement: LogitAgreement.nullable(),
+  }),
+  First,
+]);
 export type MergeReport = z.infer<typeof MergeReport>;

@@ -149,7 +149,7 @@ const writeModel = async (
 /** Merges experts into the base (eq. 6–7): a full model, and the merged task vector it was made with. */
 export const mergeStage = defineStage({
   name: 'merge',
-  specVersion: 1,
+  specVersion: 2,
   params: MergeParams,
   outputs: { model: 'checkpoint', vector: 'vector' },
   determinism: 'bitwise',
@@ -177,8 +177,9 @@ export const mergeStage = defineStage({
         .filter(({ relativeError }) => relativeError > WORRYING_ERROR)
         .map(({ name }) => name);
       const report = MergeReport.parse({
-        version: 1,
+        version: 2,
         params,
+        agreement: null,
         vectors: sources.map(({ name, weight }) => ({ name, weight })),
         tensors,
         warnings,

@@ -26,6 +26,26 @@ const settingsOf = ({ params }: MergeReport): string[] => {
   ];
 };
 
+const WAYS = {
+  adapter: 'base and adapter side by side',
+  unrounded: 'base plus vector, unrounded',
+  stored: 'this model, read again',
+};
+
+/** How far the written model's logits are from those of what was merged. */
+const agreementOf = ({ agreement }: MergeReport): string => {
+  if (agreement === null) return 'Its logits were not compared with those of what was merged.';
+  const lines = agreement.pairs.map(
+    ({ from, to, maxAbs, meanKl, sameArgmax }) =>
+      `| ${WAYS[from]} | ${WAYS[to]} | ${maxAbs.toPrecision(2)} | ${meanKl.toPrecision(2)} | ${(100 * sameArgmax).toFixed(1)} % |`,
+  );
+  return `Logits on ${agreement.prompts} fixed prompts of ${agreement.tokens} tokens, computed in float32:
+
+| from | to | largest difference | mean KL, nats | same likeliest token |
+| --- | --- | --- | --- | --- |
+${lines.join('\n')}`;
+};
+
 /** README.md of a merged model: which algorithm, in which variant, of what. */
 export const mergeCard = (report: MergeReport): string => {
   const entries = report.tensors.reduce((sum, tensor) => sum + tensor.entries, 0);
@@ -51,5 +71,7 @@ Task vectors are (α/r)·B·A in float32; the merged vector is added to the base
 - tensors merged: ${report.tensors.length}; entries that differ from the base: ${((100 * changed) / entries).toFixed(1)} %
 
 ${rounding} Figures for each tensor are in \`merge-report.json\`.
+
+${agreementOf(report)}
 `;
 };

@@ -1,0 +1,96 @@
+/**
+ * Whether an export is what was merged: logits of base + adapter, of base + unrounded vector and of the written model,
+ * read again, on fixed prompts.
+ *
+ * It is no part of the stage `merge`, which computes without TensorFlow in any worker: the model is held once in float32.
+ */
+import type { LogitAgreement, LogitDifference } from '../../schemas/merge-report.ts';
+import type { Message } from '../../schemas/message.ts';
+import { readAdapter } from '../nn/checkpoint/adapter.ts';
+import { openCheckpoint } from '../nn/checkpoint/checkpoint.ts';
+import type { ImagedPrompt } from '../nn/generation/answerer.ts';
+import { encodePrompt } from '../nn/generation/prompt.ts';
+import { openPromptLogits } from '../nn/generation/prompt-logits.ts';
+import { imagePatches, type ImagePatches } from '../nn/images/patches.ts';
+import type { RgbImage } from '../nn/images/resize.ts';
+import { nodeFolder } from '../nn/runtime/files.ts';
+import { openInferenceModel, type InferenceModel } from '../nn/runtime/inference-model.ts';
+import { compareLogits } from './agreement.ts';
+import { withVector } from './unrounded.ts';
+
+/** Folders of a merge. */
+export interface VerifyFiles {
+  readonly base: string;
+  /** The merged vector. */
+  readonly vector: string;
+  /** The written model. */
+  readonly model: string;
+  /** The adapter whose own update the merged vector is; undefined where it is more or less than that. */
+  readonly adapter: string | undefined;
+}
+
+const IMAGE = 'gradient';
+
+/** Red grows to the right, green downwards. */
+const gradient = (width: number, height: number): RgbImage => ({
+  width,
+  height,
+  data: Uint8Array.from({ length: width * height * 3 }, (_, i) => {
+    const pixel = Math.floor(i / 3);
+    const [x, y] = [pixel % width, Math.floor(pixel / width)];
+    return [(255 * x) / width, (255 * y) / height, 128][i % 3]!;
+  }),
+});
+
+const CONVERSATIONS: readonly Message[] = [
+  {
+    role: 'user',
+    content:
+      'A 58-year-old man has had crushing chest pain for one hour. Which test comes first? A. Electrocardiogram B. Endoscopy',
+  },
+  { role: 'user', content: [{ type: 'image' }, { type: 'text', text: 'What does this picture show?' }] },
+];
+
+const promptsOf = ({ checkpoint, processor }: InferenceModel, image: ImagePatches): readonly ImagedPrompt[] =>
+  CONVERSATIONS.map((message, i) => {
+    const imaged = typeof message.content !== 'string';
+    const grids = imaged ? [image.grid] : [];
+    const prompt = encodePrompt(processor, checkpoint.config, [message], grids);
+    return { id: `${i}`, ...prompt, images: imaged ? [IMAGE] : [], grids };
+  });
+
+/** Logits under each set of weights, and how far they differ. */
+export const verifyMerge = async (files: VerifyFiles): Promise<LogitAgreement> => {
+  await using stored = await openInferenceModel({ model: files.model });
+  const { config } = stored.checkpoint;
+  const image = imagePatches(gradient(84, 56), stored.processor.images);
+  const prompts = promptsOf(stored, image);
+  const adapter =
+    files.adapter === undefined ? undefined : await readAdapter(nodeFolder(files.adapter), config);
+  using logits = await openPromptLogits(config, adapter, prompts, async () => image);
+
+  const found = new Map<string, Float32Array>();
+  let weights = await openCheckpoint(nodeFolder(files.base));
+  try {
+    if (adapter !== undefined) found.set('adapter', await logits.under(weights, 'with adapter'));
+    weights = await withVector(files.vector)(weights);
+    found.set('unrounded', await logits.under(weights));
+  } finally {
+    await weights.close();
+  }
+  found.set('stored', await logits.under(stored.checkpoint));
+
+  const pair = (from: LogitDifference['from'], to: LogitDifference['to']): LogitDifference => ({
+    from,
+    to,
+    ...compareLogits(found.get(from)!, found.get(to)!, config.text.vocabSize),
+  });
+  return {
+    prompts: prompts.length,
+    tokens: prompts.reduce((sum, { tokens }) => sum + tokens.length, 0),
+    pairs: [
+      ...(adapter === undefined ? [] : [pair('adapter', 'unrounded'), pair('adapter', 'stored')]),
+      pair('unrounded', 'stored'),
+    ],
+  };
+};

@@ -15,6 +15,7 @@ import { casePrompt } from '../prompts/case-prompt.ts';
 import { GUIDELINES } from '../prompts/guidelines.ts';
 import { readGuidelines } from '../shell/guidelines-folder.ts';
 import { readRows, writeJsonl } from '../shell/jsonl.ts';
+import { writeMetrics } from '../shell/training-metrics.ts';
 import { defineStage } from '../stage.ts';
 import type { StageIo, StageSummary } from '../stage.ts';
 import { checklistOf } from './checklists.ts';
@@ -100,7 +101,7 @@ export const runGba = (
     const { rank, alpha } = params;
     const trained = { rank, alpha, trainedOn: training.digest };
     await writeAdapter(nodeFolder(files.adapter), trainedAdapter(config, layout, values, trained));
-    await writeJsonl(path.join(files.adapter, 'metrics.jsonl'), history);
+    await writeMetrics(files.adapter, history);
     await writeJsonl(path.join(files.rollouts, ROLLOUTS), rollouts);
     const last = history.slice(-10);
     const mean = (of: (metric: (typeof history)[number]) => number): number | null =>
@@ -124,7 +125,7 @@ export const runGba = (
 /** Reinforcement learning with guideline-based advantages (section 3.3). */
 export const gbaStage = defineStage({
   name: 'gba',
-  specVersion: 1,
+  specVersion: 2,
   params: GbaParams,
   outputs: { adapter: 'adapter', rollouts: 'rollouts' },
   determinism: 'bitwise',

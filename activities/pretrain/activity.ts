@@ -7,7 +7,7 @@ import { writeSafetensors } from '../nn/checkpoint/safetensors-file.ts';
 import { parseModelConfig } from '../nn/models/config.ts';
 import { nodeFolder } from '../nn/runtime/files.ts';
 import { readTrainingState, writeTrainingState } from '../nn/training/state.ts';
-import { writeJsonl } from '../shell/jsonl.ts';
+import { writeMetrics } from '../shell/training-metrics.ts';
 import { defineStage } from '../stage.ts';
 import { baseFiles, PretrainParams } from './base-files.ts';
 import { pretrainLayout } from './layout.ts';
@@ -20,7 +20,7 @@ const BETAS = [0.9, 0.98] as const;
 /** Makes the demo's base: a small Qwen2-VL, trained from random weights on the clinic's corpus. */
 export const pretrainStage = defineStage({
   name: 'pretrain',
-  specVersion: 1,
+  specVersion: 2,
   params: PretrainParams,
   outputs: { model: 'checkpoint' },
   determinism: 'bitwise',
@@ -75,7 +75,7 @@ export const pretrainStage = defineStage({
       [...tensors].map(([name, { shape, data }]) => [name, { dtype: 'F32' as const, shape, data }]),
     );
     await writeSafetensors(out, 'model.safetensors', weights, { format: 'pt' });
-    await writeJsonl(path.join(io.outputs['model']!, 'metrics.jsonl'), history);
+    await writeMetrics(io.outputs['model']!, history);
     const parameters = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
     return {
       parameters,

@@ -11,7 +11,8 @@ import type { ImagedRow, KeptRows } from '../nn/training/chat-rows.ts';
 import { CHECKPOINT_SECONDS } from '../nn/training/loop.ts';
 import type { LoopSettings } from '../nn/training/loop.ts';
 import { readTrainingState, writeTrainingState } from '../nn/training/state.ts';
-import { readRows, writeJsonl } from '../shell/jsonl.ts';
+import { readRows } from '../shell/jsonl.ts';
+import { writeMetrics } from '../shell/training-metrics.ts';
 import { defineStage } from '../stage.ts';
 import type { StageIo, StageSummary } from '../stage.ts';
 import { sftSteps, trainSft } from './train.ts';
@@ -107,7 +108,7 @@ export const runSft = (
     const { rank, alpha } = params;
     const trained = { rank, alpha, trainedOn: training.digest };
     await writeAdapter(nodeFolder(files.out), trainedAdapter(config, layout, values, trained));
-    await writeJsonl(path.join(files.out, 'metrics.jsonl'), history);
+    await writeMetrics(files.out, history);
     return {
       steps: history.length,
       keptStep,
@@ -127,7 +128,7 @@ export const runSft = (
 /** One LoRA expert by supervised fine-tuning (section 3.2). */
 export const sftStage = defineStage({
   name: 'sft',
-  specVersion: 1,
+  specVersion: 2,
   params: SftParams,
   outputs: { adapter: 'adapter' },
   determinism: 'bitwise',

@@ -16,6 +16,7 @@ import { GUIDELINES } from '../prompts/guidelines.ts';
 import { readGuidelines } from '../shell/guidelines-folder.ts';
 import { readRows, writeJsonl } from '../shell/jsonl.ts';
 import { writeMetrics } from '../shell/training-metrics.ts';
+import { validationRows } from '../shell/validation-rows.ts';
 import { defineStage } from '../stage.ts';
 import type { StageIo, StageSummary } from '../stage.ts';
 import { checklistOf } from './checklists.ts';
@@ -43,6 +44,13 @@ export interface GbaFiles {
 
 const ROLLOUTS = 'rollouts.jsonl';
 
+/** Cases of a file, their images by absolute paths. */
+const casesOf = async (file: string): Promise<Case[]> =>
+  (await readRows(file, Case)).map((one) => ({
+    ...one,
+    images: one.images.map((image) => path.resolve(path.dirname(file), image)),
+  }));
+
 /** Trains an adapter from files to files; the stage and the command line share it. */
 export const runGba = (
   files: GbaFiles,
@@ -55,13 +63,14 @@ export const runGba = (
     const { checkpoint, processor, stopTokens, suppressed } = training.model;
     const { config } = checkpoint;
     const guidelines = files.guidelines === undefined ? undefined : await readGuidelines(files.guidelines);
-    const loadImage = training.imagesUnder(path.dirname(files.data));
-    const queries = await readRows(files.data, Case);
+    const { loadImage } = training.model;
+    const queries = await casesOf(files.data);
+    const validation = await validationRows(files.validation, params.validateEvery, casesOf);
     const grids = new Map<string, Grid>();
-    for (const image of new Set(queries.flatMap(({ images }) => images)))
+    for (const image of new Set([...queries, ...(validation ?? [])].flatMap(({ images }) => images)))
       grids.set(image, (await loadImage(image)).grid);
 
-    const layout = adapterLayout(config, params.rank);
+    const layout = adapterLayout(config, params.rank, params.targets);
     const totalSteps = params.steps;
     const resume =
       io.resume === undefined
@@ -70,13 +79,14 @@ export const runGba = (
             state: await readTrainingState(nodeFolder(io.resume), { job: 'gba', totalSteps, layout }),
             rollouts: await readRows(path.join(io.resume, ROLLOUTS), Rollout),
           };
-    const { values, history, rollouts, summary } = await trainGba(
+    const { values, keptStep, history, rollouts, summary } = await trainGba(
       {
         config,
         compute: io.compute,
         params,
         chat: processor,
         queries,
+        validation,
         promptOf: promptOf ?? ((question, paradigm) => [casePrompt(question, paradigm, guidelines)]),
         checklistOf,
         grids,
@@ -107,12 +117,14 @@ export const runGba = (
     const mean = (of: (metric: (typeof history)[number]) => number): number | null =>
       last.length === 0 ? null : last.reduce((sum, metric) => sum + of(metric), 0) / last.length;
     return {
-      steps: totalSteps,
+      steps: history.length,
+      keptStep,
       queries: queries.length,
       guidelines: params.guidelineMode === 'none' ? null : digestOf(guidelines ?? GUIDELINES),
       rollouts: rollouts.length,
       firstReward: history[0]?.reward ?? null,
       lastReward: mean((m) => m.reward),
+      validationAccuracy: history[keptStep - 1]?.['eval_rewards/accuracy/mean'] ?? null,
       lastAccuracy: mean((m) => m['rewards/accuracy/mean']),
       lastZeroStd: mean((m) => m.frac_reward_zero_std),
       tokens: summary.tokens,
@@ -141,6 +153,7 @@ export const gbaStage = defineStage({
       {
         model: io.inputs['model']!,
         data: path.join(io.inputs['queries']!, 'cases.jsonl'),
+        validation: path.join(io.inputs['queries']!, 'validation.jsonl'),
         adapter: io.outputs['adapter']!,
         rollouts: io.outputs['rollouts']!,
       },

@@ -10,7 +10,9 @@ import { asksOf, requestOf } from './rollouts.ts';
 export interface Sampler {
   /** Completions of each group's prompts, with the adapter as it stands; a pure function of adapter, seed and step. */
   sample(groups: readonly (readonly Prompt[])[], step: number): Promise<Completion[][]>;
-  /** Spent so far. */
+  /** One completion of each prompt, greedily. Throws `signal.reason` between batches once it is aborted. */
+  answer(prompts: readonly Prompt[], signal: AbortSignal): Promise<Completion[]>;
+  /** Spent on sampling so far. */
   seconds(): number;
   tokens(): number;
 }
@@ -28,18 +30,33 @@ export const createSampler = (
   const { config, params, stopTokens } = job;
   let seconds = 0;
   let tokens = 0;
+  const embedsOf = async ({ imageTokens, case: question }: Prompt): Promise<Float32Array | undefined> =>
+    imageTokens === 0
+      ? undefined
+      : joinEmbeds(embedder, question.images, imageTokens * config.text.hiddenSize);
   return {
+    async answer(prompts, signal) {
+      generator.prepare(session);
+      const requests = [];
+      for (const [group, prompt] of prompts.entries())
+        requests.push(requestOf({ prompt, group, places: [0] }, 0, await embedsOf(prompt)));
+      const found = await generator.generate(
+        session,
+        requests,
+        { maxNewTokens: params.maxNewTokens, stopTokens, temperature: 0, seed: 0 },
+        { made: () => signal.throwIfAborted() },
+      );
+      return found.map(([completion], i) => {
+        if (completion === undefined) throw new RangeError(`request ${i} has no completion`);
+        return completion;
+      });
+    },
     async sample(groups, step) {
       const started = performance.now();
       const asks = asksOf(groups);
       generator.prepare(session);
       const requests = [];
-      for (const ask of asks) {
-        const { imageTokens, case: question } = ask.prompt;
-        const numbers = imageTokens * config.text.hiddenSize;
-        const embeds = numbers === 0 ? undefined : await joinEmbeds(embedder, question.images, numbers);
-        requests.push(requestOf(ask, step, embeds));
-      }
+      for (const ask of asks) requests.push(requestOf(ask, step, await embedsOf(ask.prompt)));
       const { maxNewTokens, temperature, seed } = params;
       const found = await generator.generate(session, requests, {
         maxNewTokens,

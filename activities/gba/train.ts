@@ -29,6 +29,7 @@ import type { LoadImage } from '../nn/training/image-embeds.ts';
 import { pairCostOf } from '../nn/training/label-logits.ts';
 import { runSteps } from '../nn/training/loop.ts';
 import type { LoopIo, LoopSettings, LoopSummary } from '../nn/training/loop.ts';
+import { createSelection } from '../nn/training/selection.ts';
 import type { TrainingState } from '../nn/training/state.ts';
 import { addUpdateEntry, createTrainer, trainedTensors } from '../nn/training/trainer.ts';
 import type { ChecklistOf } from './checklists.ts';
@@ -39,6 +40,7 @@ import { asksOf, judgeStep, rolloutRecord } from './rollouts.ts';
 import { createSampler } from './sampler.ts';
 import { samplingShapes, trainingShapes } from './shapes.ts';
 import { policyBatches } from './training-batches.ts';
+import { validationAccuracy, validationPrompts, validationShapes } from './validation.ts';
 
 export interface GbaJob {
   readonly config: ModelConfig;
@@ -46,6 +48,8 @@ export interface GbaJob {
   readonly params: GbaParams;
   readonly chat: ChatModel;
   readonly queries: readonly Case[];
+  /** Queries to validate on every `validateEvery` steps. */
+  readonly validation?: readonly Case[] | undefined;
   readonly promptOf: PromptOf;
   readonly checklistOf: ChecklistOf;
   /** Grid of each image. */
@@ -63,7 +67,10 @@ export interface GbaIo extends Pick<LoopIo, 'progress' | 'signal'> {
 }
 
 export interface GbaTrained {
+  /** Of the last step, or of the best validation, as `keep` says. */
   readonly values: Float32Array;
+  /** Optimizer steps behind these values. */
+  readonly keptStep: number;
   readonly history: readonly GbaMetric[];
   readonly rollouts: readonly Rollout[];
   readonly summary: LoopSummary & { readonly samplingSeconds: number; readonly sampledTokens: number };
@@ -95,6 +102,9 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
     asksOf(groupsOf(step)).map(({ prompt }) => ({ tokens: prompt.ids.length, images: prompt.imageTokens })),
   );
   const perPrompt = Math.max(...asksOf(groupsOf(0)).map((ask) => ask.places.length));
+  const asked = (job.validation ?? []).slice(0, params.validateQueries ?? undefined);
+  const held = validationPrompts(asked, params.guidelineMode, prompts);
+  const greedyShapes = validationShapes(held, params.promptsPerStep * params.group);
 
   const program = new Program();
   const model: TrainedModel = {
@@ -118,12 +128,15 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
     name: 'rollout',
     config,
     source: (t) => model.parameters(t, trainedTensors(t, layout)),
-    batches: samplingShapes(sizes, perPrompt),
+    batches: [
+      ...samplingShapes(sizes, perPrompt).map((shape) => ({ ...shape, mode: 'sample' as const })),
+      ...greedyShapes.map((shape) => ({ ...shape, mode: 'greedy' as const })),
+    ],
     maxNewTokens: params.maxNewTokens,
-    modes: ['sample'],
+    modes: ['sample', 'greedy'],
     suppressed: job.suppressed,
   });
-  const session = await program.load();
+  const session = await program.load({ execution: job.compute.execution });
   try {
     await job.fillBase(session);
     const trainer = createTrainer(session, layout, params, params.steps);
@@ -131,6 +144,10 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
     await trainer.start(job.resume?.state.arrays ?? { values: startAdapter(layout, params.seed) });
     const history = [...((job.resume?.state.state.history ?? []) as GbaMetric[])];
     const rollouts = [...(job.resume?.rollouts ?? [])];
+    const validated = history.flatMap(({ step, 'eval_rewards/accuracy/mean': accuracy }) =>
+      accuracy === undefined ? [] : [{ step, score: -accuracy }],
+    );
+    const selection = createSelection(params, params.steps, validated, job.resume?.state.best);
 
     const sampler = createSampler(generator, session, embedder, job);
     const batching = { config, params, shapes, pairCost, grids: job.grids, embedder };
@@ -172,6 +189,19 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
       {
         progress: (done, figures) => io.progress(done, figures),
         signal: io.signal,
+        async review(step) {
+          if (!selection.due(step)) return undefined;
+          const accuracy = await validationAccuracy(
+            held,
+            sampler,
+            (tokens) => chat.tokenizer.decode(tokens),
+            io.signal,
+          );
+          const figures = { 'eval_rewards/accuracy/mean': accuracy };
+          history.push({ ...(history.pop() as GbaMetric), ...figures });
+          selection.take({ step, score: -accuracy }, () => trainer.values());
+          return { figures, last: selection.stalled() };
+        },
         checkpoint: (step) =>
           io.checkpoint(
             step,
@@ -185,6 +215,7 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
                 history: [...history],
               },
               arrays: trainer.capture(),
+              best: selection.best()?.values,
             },
             [...rollouts],
           ),
@@ -192,7 +223,8 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
       settings,
     );
     return {
-      values: trainer.capture().values,
+      values: selection.best()?.values ?? trainer.values(),
+      keptStep: selection.best()?.step ?? history.length,
       history,
       rollouts,
       summary: { ...summary, samplingSeconds: sampler.seconds(), sampledTokens: sampler.tokens() },

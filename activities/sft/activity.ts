@@ -13,6 +13,7 @@ import type { LoopSettings } from '../nn/training/loop.ts';
 import { readTrainingState, writeTrainingState } from '../nn/training/state.ts';
 import { readRows } from '../shell/jsonl.ts';
 import { writeMetrics } from '../shell/training-metrics.ts';
+import { validationRows } from '../shell/validation-rows.ts';
 import { defineStage } from '../stage.ts';
 import type { StageIo, StageSummary } from '../stage.ts';
 import { sftSteps, trainSft } from './train.ts';
@@ -30,17 +31,6 @@ export interface SftFiles {
   /** Where the adapter and metrics.jsonl are written. */
   readonly out: string;
 }
-
-/** Validation is asked for and there is no row for it. */
-export class NoValidationRows extends Error {
-  override readonly name = 'NoValidationRows';
-}
-
-const validationFile = ({ validation, data }: SftFiles): string => {
-  if (validation === undefined)
-    throw new NoValidationRows(`validateEvery asks for validation: name a file of rows beside ${data}`);
-  return validation;
-};
 
 /** Trains an adapter from files to files; the stage and the command line share it. */
 export const runSft = (
@@ -68,20 +58,20 @@ export const runSft = (
       return kept;
     };
     const kept = await encodedRows(files.data);
-    const validation = params.validateEvery === null ? undefined : await encodedRows(validationFile(files));
-    if (validation?.rows.length === 0)
-      throw new NoValidationRows(
-        `${files.validation} has no row to validate on: raise stratify.validationShare, or set validateEvery to null`,
-      );
+    const validation = await validationRows(
+      files.validation,
+      params.validateEvery,
+      async (file) => (await encodedRows(file)).rows,
+    );
 
-    const layout = adapterLayout(config, params.rank);
+    const layout = adapterLayout(config, params.rank, params.targets);
     const scale = params.alpha / params.rank;
     const job: SftJob = {
       config,
       compute: io.compute,
       params,
       rows: kept.rows,
-      validation: validation?.rows,
+      validation,
       grids: [...grids.values()],
       loadImage,
       start:
@@ -105,8 +95,7 @@ export const runSft = (
       },
       settings,
     );
-    const { rank, alpha } = params;
-    const trained = { rank, alpha, trainedOn: training.digest };
+    const trained = { ...params, trainedOn: training.digest };
     await writeAdapter(nodeFolder(files.out), trainedAdapter(config, layout, values, trained));
     await writeMetrics(files.out, history);
     return {

@@ -9,7 +9,7 @@ import { stratify, StratifyParams } from './stratify.ts';
 /** Splits the accepted traces into one set of SFT data per specialty and their union, and names RL's queries. */
 export const stratifyStage = defineStage({
   name: 'stratify',
-  specVersion: 1,
+  specVersion: 2,
   params: StratifyParams,
   outputs: {
     AM: 'sft-data',
@@ -27,7 +27,10 @@ export const stratifyStage = defineStage({
     const cases = await readRows(path.join(from, 'cases.jsonl'), Case);
     const traces = await readRows(path.join(io.inputs['traces']!, 'traces.jsonl'), Trace);
     const { sets, queries } = stratify(cases, traces, params);
-    const counts: Record<string, number> = { queries: queries.length };
+    const counts: Record<string, number> = {
+      'queries.train': queries.train.length,
+      'queries.validation': queries.validation.length,
+    };
     for (const [name, { train, validation }] of Object.entries(sets)) {
       const to = io.outputs[name]!;
       await writeJsonl(path.join(to, 'train.jsonl'), train);
@@ -40,11 +43,13 @@ export const stratifyStage = defineStage({
       counts[`${name}.train`] = train.length;
       counts[`${name}.validation`] = validation.length;
     }
-    await writeJsonl(path.join(io.outputs['queries']!, 'cases.jsonl'), queries);
+    const to = io.outputs['queries']!;
+    await writeJsonl(path.join(to, 'cases.jsonl'), queries.train);
+    await writeJsonl(path.join(to, 'validation.jsonl'), queries.validation);
     await copyImages(
       from,
-      io.outputs['queries']!,
-      queries.flatMap(({ images }) => images),
+      to,
+      [...queries.train, ...queries.validation].flatMap(({ images }) => images),
     );
     return counts;
   },

@@ -21,8 +21,8 @@ export interface Split {
 
 export interface Stratified {
   readonly sets: Readonly<Record<Specialty | 'union', Split>>;
-  /** Training cases with an accepted trace: what RL asks. */
-  readonly queries: readonly Case[];
+  /** Cases with an accepted trace: what RL asks, and what it is validated on. */
+  readonly queries: { readonly train: readonly Case[]; readonly validation: readonly Case[] };
 }
 
 /** A case that cannot be placed. The message names it and the stage that should have. */
@@ -85,6 +85,9 @@ export function stratify(
   };
   return {
     sets: { AM: split('AM'), CAH: split('CAH'), BS: split('BS'), CSI: split('CSI'), union: split('union') },
-    queries: used.filter(({ id }) => !held.has(id)),
+    queries: {
+      train: used.filter(({ id }) => !held.has(id)),
+      validation: used.filter(({ id }) => held.has(id)),
+    },
   };
 }

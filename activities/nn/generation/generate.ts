@@ -33,8 +33,8 @@ export interface GeneratorOptions {
   readonly config: ModelConfig;
   /** Weights and adapter to generate with, as the program's variables hold them. */
   readonly source: (t: Trace) => Parameters;
-  /** Batch shapes; a batch of requests takes the one of fewest prompt tokens that it fits. */
-  readonly batches: readonly BatchSizes[];
+  /** Batch shapes, of all modes or of one; a batch of requests takes the one of fewest prompt tokens that it fits. */
+  readonly batches: readonly (BatchSizes & { readonly mode?: 'greedy' | 'sample' })[];
   readonly maxNewTokens: number;
   readonly modes: readonly ('greedy' | 'sample')[];
   readonly suppressed: readonly number[];
@@ -68,19 +68,21 @@ export function addGenerator(program: Program, options: GeneratorOptions): Gener
   const weights = addGenerationWeights(program, options.name, options.config, options.source);
   const chunk = Math.min(chunkTokens, options.maxNewTokens);
   const entries = options.modes.flatMap((mode) =>
-    options.batches.map((sizes) => ({
-      mode,
-      entries: addBatchEntries(program, {
-        name: options.name,
-        config: options.config,
-        parameters: weights.read,
-        sizes,
-        chunk,
-        chunks: Math.ceil(options.maxNewTokens / chunk),
+    options.batches
+      .filter((sizes) => (sizes.mode ?? mode) === mode)
+      .map((sizes) => ({
         mode,
-        suppressed: options.suppressed,
-      }),
-    })),
+        entries: addBatchEntries(program, {
+          name: options.name,
+          config: options.config,
+          parameters: weights.read,
+          sizes,
+          chunk,
+          chunks: Math.ceil(options.maxNewTokens / chunk),
+          mode,
+          suppressed: options.suppressed,
+        }),
+      })),
   );
   return {
     prepare: (session) => {

@@ -1,9 +1,7 @@
-import { resolve } from 'node:path';
 import { readAdapter } from '../checkpoint/adapter.ts';
 import { fillBase } from '../models/frozen-weights.ts';
 import { startingValues } from '../training/adapter.ts';
 import type { FlatLayout } from '../training/flat-layout.ts';
-import type { LoadImage } from '../training/image-embeds.ts';
 import { nodeFolder } from './files.ts';
 import { openInferenceModel } from './inference-model.ts';
 import type { InferenceModel, InferenceOptions } from './inference-model.ts';
@@ -17,8 +15,6 @@ export interface TrainingModel {
   readonly digest: string;
   /** Writes the weights into the variables of the group `base`, rounded to `dtype`. */
   fillBase(session: Session, dtype: 'float32' | 'bfloat16'): Promise<void>;
-  /** Reads images by their paths under a folder. */
-  imagesUnder(root: string): LoadImage;
   /** Values of an adapter folder, checked against this model. */
   readAdapter(folder: string, layout: FlatLayout, scale: number): Promise<Float32Array>;
 }
@@ -29,13 +25,12 @@ export const withTrainingModel = async <T>(
   use: (model: TrainingModel) => Promise<T>,
 ): Promise<T> => {
   await using model = await openInferenceModel(typeof source === 'string' ? { model: source } : source);
-  const { checkpoint, loadImage } = model;
+  const { checkpoint } = model;
   const digest = await weightsDigest(checkpoint);
   return await use({
     model,
     digest,
     fillBase: (session, dtype) => fillBase(session, checkpoint, dtype),
-    imagesUnder: (root) => (name) => loadImage(resolve(root, name)),
     async readAdapter(path, layout, scale) {
       const adapter = await readAdapter(nodeFolder(path), checkpoint.config);
       checkTrainedOn(adapter, digest, checkpoint.path);

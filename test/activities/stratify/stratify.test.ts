@@ -37,15 +37,16 @@ describe('stratify', () => {
 
   it('asks RL the training cases only', () => {
     const held = caseIds(sets.union.validation);
-    expect(queries).toHaveLength(cases.length - held.size);
-    expect(queries.filter(({ id }) => held.has(id))).toEqual([]);
+    expect(queries.train).toHaveLength(cases.length - held.size);
+    expect(queries.train.filter(({ id }) => held.has(id))).toEqual([]);
+    expect(new Set(queries.validation.map(({ id }) => id))).toEqual(held);
   });
 
   it('splits the same by the same seed, and otherwise by another, and leaves out cases without a trace', () => {
     expect(stratify(cases.toReversed(), traces.toReversed(), params)).toEqual({ sets, queries });
     const other = stratify(cases, traces, { ...params, seed: 8 });
     expect(other.sets.AM.validation).not.toEqual(sets.AM.validation);
-    expect(stratify(cases, traces.slice(0, 2), params).queries).toHaveLength(1);
+    expect(stratify(cases, traces.slice(0, 2), params).queries.train).toHaveLength(1);
   });
 
   it('writes rows that SFT reads: the case, guided or plain, and the response', () => {

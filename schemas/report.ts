@@ -55,6 +55,8 @@ export const EvaluationReport = z.strictObject({
   /** Image cases asked again without their images. */
   imageBlind: z.record(z.string(), Section).nullable(),
   baselines: z.array(Baseline),
+  /** Asked of base + factor · vector in float32, not of weights as they are stored; absent: of these. */
+  unrounded: z.strictObject({ factor: z.number() }).optional(),
 });
 export type EvaluationReport = z.infer<typeof EvaluationReport>;
 

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { EvaluateParams } from '../../schemas/evaluate-params.ts';
 import type { Prediction } from '../../schemas/prediction.ts';
 import type { EvaluationReport } from '../../schemas/report.ts';
+import { withVector } from '../merge/open-vector.ts';
 import { openAnswerer, type ImagedPrompt } from '../nn/generation/answerer.ts';
 import type { BatchLedger } from '../nn/generation/generate.ts';
 import { openInferenceModel } from '../nn/runtime/inference-model.ts';
@@ -26,9 +27,16 @@ export type EvaluateIo = Omit<StageIo, 'inputs' | 'outputs'>;
 export interface EvaluateFiles {
   readonly model: string;
   readonly adapter: string | undefined;
+  /** What is added to the weights, in float32 and without rounding, before anything is asked. */
+  readonly vector?: { readonly folder: string; readonly factor: number } | undefined;
   /** Where predictions.jsonl and report.json are written. */
   readonly predictions: string;
   readonly report: string;
+}
+
+/** Weights that are to be unrounded would be rounded. */
+export class RoundedVector extends Error {
+  override readonly name = 'RoundedVector';
 }
 
 /** Follows the batches: answers of an earlier attempt are taken over, new ones kept in checkpoints. */
@@ -77,11 +85,19 @@ export async function runEvaluate(
   io: EvaluateIo,
 ): Promise<{ readonly report: EvaluationReport; readonly summary: StageSummary }> {
   profileNamed(params.scorer);
+  const { vector } = files;
+  if (vector !== undefined && io.compute.dtype !== 'float32')
+    throw new RoundedVector(
+      `${vector.folder} is added without rounding, which dtype ${io.compute.dtype} would undo: make it float32`,
+    );
   const questions = questionsOf(benchmark.cases, params);
   for (const reject of benchmark.rejects) io.log(`not a case: ${reject}`);
   const predictions = questions.length === 0 ? [] : await answerAll(files, questions, params, io);
   const cases = benchmark.cases.map((one) => one.case);
-  const report = evaluationReport(cases, predictions, params);
+  const report: EvaluationReport = {
+    ...evaluationReport(cases, predictions, params),
+    ...(vector && { unrounded: { factor: vector.factor } }),
+  };
   await writeJsonl(path.join(files.predictions, 'predictions.jsonl'), predictions);
   await writeFile(path.join(files.report, 'report.json'), `${JSON.stringify(report, null, 1)}\n`);
   const overall = report.sections[params.scorer]!.overall;
@@ -104,7 +120,9 @@ async function answerAll(
   params: EvaluateParams,
   io: EvaluateIo,
 ): Promise<Prediction[]> {
-  await using model = await openInferenceModel({ model: files.model, adapter: files.adapter });
+  const { model: folder, adapter, vector } = files;
+  const weights = vector && withVector(vector.folder, vector.factor);
+  await using model = await openInferenceModel({ model: folder, adapter, weights });
   const prompts: ImagedPrompt[] = [];
   for (const { id, message, images } of questions)
     prompts.push(await model.encode(id, [message], images, '/'));
@@ -148,13 +166,16 @@ export const evaluateStage = defineStage({
     'activities/evaluate/questions.ts',
     'activities/evaluate/predict.ts',
     'activities/evaluate/evaluation-report.ts',
+    'activities/merge/unrounded.ts',
     'activities/nn/generation/answerer.ts',
     'activities/nn/runtime/inference-model.ts',
   ],
   async run(params, io) {
+    const vector = io.inputs['vector'];
     const files = {
       model: io.inputs['model']!,
       adapter: io.inputs['adapter'],
+      vector: vector === undefined ? undefined : { folder: vector, factor: 1 },
       predictions: io.outputs['predictions']!,
       report: io.outputs['report']!,
     };

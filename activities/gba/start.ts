@@ -1,5 +1,5 @@
+import { withVector } from '../merge/open-vector.ts';
 import { VECTOR_FILE } from '../merge/vector-folder.ts';
-import { withVector } from '../merge/unrounded.ts';
 import { openCheckpoint, type Checkpoint } from '../nn/checkpoint/checkpoint.ts';
 import { listNames } from '../nn/checkpoint/tensor-names.ts';
 import { sameShape } from '../nn/ops/shape.ts';

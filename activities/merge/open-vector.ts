@@ -1,8 +1,9 @@
-import { readAdapter } from '../nn/checkpoint/adapter.ts';
+import { readAdapter, scaleOf, type Adapter } from '../nn/checkpoint/adapter.ts';
 import type { Checkpoint } from '../nn/checkpoint/checkpoint.ts';
 import { nodeFolder } from '../nn/runtime/files.ts';
-import { checkTrainedOn, WrongBase } from '../nn/runtime/weights-digest.ts';
-import { lowRankProduct, touchedBy, vectorOf } from './task-vector.ts';
+import { checkTrainedOn, weightsDigest, WrongBase } from '../nn/runtime/weights-digest.ts';
+import { lowRankUpdate } from './low-rank.ts';
+import { unroundedSum } from './unrounded.ts';
 import { openVector, VECTOR_FILE, VectorError } from './vector-folder.ts';
 
 /** A task vector that counts from a model's weights, read tensor by tensor. */
@@ -31,11 +32,15 @@ export const openVectorOf = async (
   if (files.includes('adapter_config.json')) {
     const adapter = await readAdapter(nodeFolder(folder), base.config);
     checkTrainedOn(adapter, baseDigest, base.path);
-    const source = { name: folder, weight: 1, adapter };
+    const updated = new Map([...adapter.modules].map(([module, lora]) => [`${module}.weight`, lora]));
     return {
       path: folder,
-      tensors: touchedBy(source),
-      read: async (tensor) => (await vectorOf(source, tensor, lowRankProduct))!,
+      tensors: new Set(updated.keys()),
+      read: async (tensor) => {
+        const lora = updated.get(tensor);
+        if (lora === undefined) throw new VectorError(`${folder}: does not touch ${tensor}`);
+        return lowRankUpdate(lora, scaleOf(lora, adapter.settings));
+      },
       model: undefined,
       close: async () => {},
     };
@@ -56,4 +61,21 @@ export const openVectorOf = async (
     model: provenance.model,
     close: () => file.close(),
   };
+};
+
+/** Adds the vector or the adapter of a folder to whatever checkpoint it is given; one that belongs to others is an error. */
+export const withVector =
+  (folder: string, factor = 1): ((base: Checkpoint) => Promise<Checkpoint>) =>
+  async (base) =>
+    unroundedSum(base, await openVectorOf(folder, base, await weightsDigest(base)), factor);
+
+/** Throws `WrongBase` unless an adapter was trained on base + vector, as that was stored or unrounded. */
+export const checkTrainedOnSum = async (
+  adapter: Adapter,
+  base: Checkpoint,
+  vector: OpenVector,
+): Promise<void> => {
+  if (adapter.trainedOn === undefined || adapter.trainedOn === vector.model) return;
+  const sum = unroundedSum(base, vector);
+  checkTrainedOn(adapter, await weightsDigest(sum), sum.path);
 };

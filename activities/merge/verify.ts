@@ -16,7 +16,7 @@ import type { RgbImage } from '../nn/images/resize.ts';
 import { nodeFolder } from '../nn/runtime/files.ts';
 import { openInferenceModel, type InferenceModel } from '../nn/runtime/inference-model.ts';
 import { compareLogits } from './agreement.ts';
-import { withVector } from './unrounded.ts';
+import { withVector } from './open-vector.ts';
 
 /** Folders of a merge. */
 export interface VerifyFiles {

@@ -11,8 +11,9 @@ import { artifactFolder } from './artifact-folder.ts';
 import { computeOf, withCompute, type ComputeOptions } from './compute-options.ts';
 import { localIo } from './local-io.ts';
 import { renderTable } from './table.ts';
+import { checkVectorOptions, withVectorOptions, type VectorOptions } from './vector-options.ts';
 
-interface EvaluateOptions extends ComputeOptions {
+interface EvaluateOptions extends ComputeOptions, VectorOptions {
   readonly model: string;
   readonly adapter?: string;
   readonly benchmark: ReadonlyMap<string, string>;
@@ -77,12 +78,25 @@ async function freshFolder(out: string, name: string): Promise<string> {
 }
 
 async function evaluate(options: EvaluateOptions, command: Command): Promise<void> {
-  const { model, adapter, benchmark: benchmarks, out, limit, json, checkpoints, ...rest } = options;
+  const {
+    model,
+    adapter,
+    vector,
+    eta,
+    benchmark: benchmarks,
+    out,
+    limit,
+    json,
+    checkpoints,
+    ...rest
+  } = options;
   const { dtype, arithmetic, execution, ...settings } = rest;
   const params = EvaluateParams.parse(settings);
+  checkVectorOptions(options, command);
   const compute = await computeOf({ dtype, arithmetic, execution }, command);
   await using modelFolder = await artifactFolder(model);
   await using adapterFolder = adapter === undefined ? undefined : await artifactFolder(adapter);
+  await using vectorFolder = vector === undefined ? undefined : await artifactFolder(vector);
   const reports: Record<string, EvaluationReport> = {};
   for (const [name, source] of benchmarks) {
     await using benchmarkFolder = await artifactFolder(source);
@@ -90,7 +104,13 @@ async function evaluate(options: EvaluateOptions, command: Command): Promise<voi
     const folder = await freshFolder(out, name);
     process.stderr.write(`${name}: ${read.cases.length} cases in the form of ${read.format}\n`);
     const { report } = await runEvaluate(
-      { model: modelFolder.path, adapter: adapterFolder?.path, predictions: folder, report: folder },
+      {
+        model: modelFolder.path,
+        adapter: adapterFolder?.path,
+        vector: vectorFolder && { folder: vectorFolder.path, factor: eta ?? 1 },
+        predictions: folder,
+        report: folder,
+      },
       { ...read, cases: read.cases.slice(0, limit) },
       params,
       await localIo(checkpoints === undefined ? undefined : path.join(checkpoints, name), 'answers', compute),
@@ -103,10 +123,12 @@ async function evaluate(options: EvaluateOptions, command: Command): Promise<voi
 
 export const register = (program: Command): void => {
   const defaults = EvaluateParams.parse({});
-  withCompute(
-    program
-      .command('evaluate')
-      .description('ask a model the questions of benchmarks and report how many it answers right'),
+  withVectorOptions(
+    withCompute(
+      program
+        .command('evaluate')
+        .description('ask a model the questions of benchmarks and report how many it answers right'),
+    ),
   )
     .requiredOption('--model <dir>', 'model folder, digest or ref')
     .option('--adapter <dir>', 'LoRA adapter folder, digest or ref')

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { z } from 'zod';
+import { withVector } from '../../activities/merge/open-vector.ts';
 import { writeSafetensors, type Tensor } from '../../activities/nn/checkpoint/safetensors-file.ts';
 import { openAnswerer } from '../../activities/nn/generation/answerer.ts';
 import { forwardPrompt } from '../../activities/nn/generation/forward-prompt.ts';
@@ -11,8 +12,9 @@ import { ModelInput } from '../../schemas/message.ts';
 import type { ResolvedCompute } from '../../schemas/config/compute.ts';
 import { artifactFolder } from './artifact-folder.ts';
 import { computeOf, withCompute, type ComputeOptions } from './compute-options.ts';
+import { checkVectorOptions, withVectorOptions, type VectorOptions } from './vector-options.ts';
 
-interface ModelOptions extends ComputeOptions {
+interface ModelOptions extends ComputeOptions, VectorOptions {
   readonly model: string;
   readonly input: string;
   readonly adapter?: string;
@@ -28,11 +30,14 @@ async function withInput<T>(
     prompt: Awaited<ReturnType<InferenceModel['encode']>>,
   ) => Promise<T>,
 ): Promise<T> {
+  checkVectorOptions(options, command);
   const compute = await computeOf(options, command);
   const input = await readInput(options.input);
   await using folder = await artifactFolder(options.model);
   await using adapter = options.adapter === undefined ? undefined : await artifactFolder(options.adapter);
-  await using model = await openInferenceModel({ model: folder.path, adapter: adapter?.path });
+  await using vector = options.vector === undefined ? undefined : await artifactFolder(options.vector);
+  const weights = vector && withVector(vector.path, options.eta);
+  await using model = await openInferenceModel({ model: folder.path, adapter: adapter?.path, weights });
   return await use(
     { ...model, compute },
     await model.encode('input', input.messages, input.images, dirname(resolve(options.input))),
@@ -111,7 +116,7 @@ const number =
 export const register = (program: Command): void => {
   const model = program.command('model').description('run a model on one conversation');
   const common = (name: string, description: string): Command =>
-    withCompute(model.command(name).description(description))
+    withVectorOptions(withCompute(model.command(name).description(description)))
       .requiredOption('--model <dir>', 'model folder, digest or ref')
       .requiredOption('--input <file>', 'JSON: { "messages": […], "images": ["a.png", …] }')
       .option('--adapter <dir>', 'LoRA adapter folder, digest or ref')

@@ -17,17 +17,15 @@ export interface ImagePatches {
 
 const CHANNELS = 3;
 
-/** Normalised value of each byte of each channel, with every step rounded to float32 as NumPy does. */
-const normalisedBytes = ({ mean, std }: ImageSettings): Float32Array => {
-  const table = new Float32Array(CHANNELS * 256);
-  for (let c = 0; c < CHANNELS; c++)
-    for (let byte = 0; byte < 256; byte++) {
+/** Normalised value of each byte, a table for each channel, with every step rounded to float32 as NumPy does. */
+const normalisedBytes = ({ mean, std }: ImageSettings): Float32Array[] =>
+  Array.from({ length: CHANNELS }, (_, c) =>
+    Float32Array.from({ length: 256 }, (_, byte) => {
       const rescaled = Math.fround(byte * (1 / 255));
       const centred = Math.fround(rescaled - Math.fround(mean[c]!));
-      table[c * 256 + byte] = centred / Math.fround(std[c]!);
-    }
-  return table;
-};
+      return centred / Math.fround(std[c]!);
+    }),
+  );
 
 /**
  * A still image: one frame of the grid, repeated to fill the patch's frames. Patches are ordered so that the m × m of
@@ -38,21 +36,23 @@ export const imagePatches = (image: RgbImage, settings: ImageSettings): ImagePat
   const size = smartResize(image.height, image.width, P * m, settings.minPixels, settings.maxPixels);
   const { data, width } = resizeBicubic(image, size.width, size.height);
   const [gh, gw] = [size.height / P, size.width / P];
-  const table = normalisedBytes(settings);
+  const tables = normalisedBytes(settings);
   const pixelValues = new Float32Array(gh * gw * CHANNELS * F * P * P);
   let out = 0;
-  const patch = (top: number, left: number): void => {
-    for (let c = 0; c < CHANNELS; c++) {
-      const frame = out;
-      for (let y = 0; y < P; y++) {
-        let at = ((top + y) * width + left) * CHANNELS + c;
-        for (let x = 0; x < P; x++, at += CHANNELS) pixelValues[out++] = table[c * 256 + data[at]!]!;
+  // Merge blocks row-major, and within each its patches.
+  for (let block = 0; block < (gh * gw) / m ** 2; block++)
+    for (let place = 0; place < m ** 2; place++) {
+      const row = Math.floor(block / (gw / m)) * m + Math.floor(place / m);
+      const column = (block % (gw / m)) * m + (place % m);
+      for (let c = 0; c < CHANNELS; c++) {
+        const table = tables[c]!;
+        const frame = out;
+        for (let y = row * P; y < (row + 1) * P; y++) {
+          let at = (y * width + column * P) * CHANNELS + c;
+          for (let x = 0; x < P; x++, at += CHANNELS) pixelValues[out++] = table[data[at]!]!;
+        }
+        for (let f = 1; f < F; f++, out += P * P) pixelValues.copyWithin(out, frame, frame + P * P);
       }
-      for (let f = 1; f < F; f++, out += P * P) pixelValues.copyWithin(out, frame, frame + P * P);
     }
-  };
-  for (let row = 0; row < gh; row += m)
-    for (let column = 0; column < gw; column += m)
-      for (let y = 0; y < m; y++) for (let x = 0; x < m; x++) patch((row + y) * P, (column + x) * P);
   return { pixelValues, grid: { t: 1, h: gh, w: gw } };
 };

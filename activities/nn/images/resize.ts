@@ -4,6 +4,7 @@
  * Reference: Pillow `src/libImaging/Resample.c` (`precompute_coeffs`, `normalize_coeffs_8bpc`,
  * `ImagingResampleHorizontal_8bpc`). Other resizers differ by tens of grey levels, which the model was not trained on.
  */
+import { kernelWith, PRECISION } from './resample-kernel.ts';
 
 /** Interleaved RGB bytes, rows from the top: [height, width, 3]. */
 export interface RgbImage {
@@ -13,8 +14,6 @@ export interface RgbImage {
 }
 
 const CHANNELS = 3;
-/** Bits after the point in a coefficient. */
-const PRECISION = 22;
 /** Half-width of the bicubic filter. */
 const SUPPORT = 2;
 
@@ -27,18 +26,22 @@ const bicubic = (x: number): number => {
   return 0;
 };
 
-interface Window {
-  readonly start: number;
-  /** Fixed-point weights of the inputs from `start`. */
+/** For each output position the first input it takes, and the fixed-point weights from there on, end to end. */
+interface Windows {
+  readonly starts: Int32Array;
+  /** Where the weights of each position begin; one more than there are positions. */
+  readonly offsets: Int32Array;
   readonly weights: Int32Array;
 }
 
-/** For each output position, which inputs it takes and with what weight. */
-const windowsOf = (input: number, output: number): Window[] => {
+const windowsOf = (input: number, output: number): Windows => {
   const scale = input / output;
   const filterScale = Math.max(scale, 1);
   const support = SUPPORT * filterScale;
-  return Array.from({ length: output }, (_, x) => {
+  const starts = new Int32Array(output);
+  const offsets = new Int32Array(output + 1);
+  const weights: number[] = [];
+  for (let x = 0; x < output; x++) {
     const center = (x + 0.5) * scale;
     const start = Math.max(0, Math.trunc(center - support + 0.5));
     const end = Math.min(input, Math.trunc(center + support + 0.5));
@@ -46,67 +49,37 @@ const windowsOf = (input: number, output: number): Window[] => {
       bicubic((i + start - center + 0.5) / filterScale),
     );
     const sum = exact.reduce((total, w) => total + w, 0);
-    const weights = Int32Array.from(exact, (w) => {
+    for (const w of exact) {
       const fixed = (sum === 0 ? w : w / sum) * 2 ** PRECISION;
-      return Math.trunc(fixed < 0 ? fixed - 0.5 : fixed + 0.5);
-    });
-    return { start, weights };
-  });
-};
-
-/**
- * One pass: every line of `length` pixels, `step` values apart, becomes one of `windows.length` pixels `outStep` apart.
- */
-const resample = (
-  from: Uint8Array,
-  to: Uint8ClampedArray,
-  lines: number,
-  layout: {
-    readonly line: number;
-    readonly step: number;
-    readonly outLine: number;
-    readonly outStep: number;
-  },
-  windows: readonly Window[],
-): void => {
-  for (let line = 0; line < lines; line++) {
-    for (const [x, { start, weights }] of windows.entries()) {
-      let [r, g, b] = [1 << (PRECISION - 1), 1 << (PRECISION - 1), 1 << (PRECISION - 1)];
-      let at = line * layout.line + start * layout.step;
-      for (const weight of weights) {
-        r += from[at]! * weight;
-        g += from[at + 1]! * weight;
-        b += from[at + 2]! * weight;
-        at += layout.step;
-      }
-      const out = line * layout.outLine + x * layout.outStep;
-      to[out] = r >> PRECISION;
-      to[out + 1] = g >> PRECISION;
-      to[out + 2] = b >> PRECISION;
+      weights.push(Math.trunc(fixed < 0 ? fixed - 0.5 : fixed + 0.5));
     }
+    starts[x] = start;
+    offsets[x + 1] = weights.length;
   }
+  return { starts, offsets, weights: Int32Array.from(weights) };
 };
 
-const scaleWidth = ({ width, height, data }: RgbImage, to: number): RgbImage => {
-  if (to === width) return { width, height, data };
-  const out = new Uint8ClampedArray(height * to * CHANNELS);
-  const layout = { line: width * CHANNELS, step: CHANNELS, outLine: to * CHANNELS, outStep: CHANNELS };
-  resample(data, out, height, layout, windowsOf(width, to));
-  return { width: to, height, data: new Uint8Array(out.buffer) };
-};
-
-const scaleHeight = ({ width, height, data }: RgbImage, to: number): RgbImage => {
-  if (to === height) return { width, height, data };
-  const out = new Uint8ClampedArray(to * width * CHANNELS);
-  const row = width * CHANNELS;
-  resample(
-    data,
-    out,
-    width,
-    { line: CHANNELS, step: row, outLine: CHANNELS, outStep: row },
-    windowsOf(height, to),
-  );
-  return { width, height: to, data: new Uint8Array(out.buffer) };
+/** Width or height brought to another number of pixels; the same number is not filtered. */
+const scaleAxis = (image: RgbImage, axis: 'width' | 'height', to: number): RgbImage => {
+  if (to === image[axis]) return image;
+  const { width, height, data } = image;
+  const scaled = { width, height, [axis]: to };
+  const { starts, offsets, weights } = windowsOf(image[axis], to);
+  // Weights, then the input, then the output; the kernel reads one byte behind the last pixel.
+  const from = weights.byteLength;
+  const out = from + data.length;
+  const size = scaled.width * scaled.height * CHANNELS;
+  const { memory, mix } = kernelWith(out + size + 1);
+  new Int32Array(memory, 0, weights.length).set(weights);
+  new Uint8Array(memory, from, data.length).set(data);
+  const [pixel, row, outRow] = [CHANNELS, width * CHANNELS, scaled.width * CHANNELS];
+  for (let i = 0; i < to; i++) {
+    const [first, end] = [4 * offsets[i]!, 4 * offsets[i + 1]!];
+    if (axis === 'width')
+      mix(from + starts[i]! * pixel, row, pixel, first, end, out + i * pixel, outRow, height);
+    else mix(from + starts[i]! * row, pixel, row, first, end, out + i * row, pixel, width);
+  }
+  return { ...scaled, data: new Uint8Array(memory, out, size).slice() };
 };
 
 /**
@@ -117,6 +90,6 @@ export const resizeBicubic = (image: RgbImage, width: number, height: number): R
   const lost = image.height - height;
   const heightFirst = lost > 0 && lost > (image.width - width) * 2;
   return heightFirst
-    ? scaleWidth(scaleHeight(image, height), width)
-    : scaleHeight(scaleWidth(image, width), height);
+    ? scaleAxis(scaleAxis(image, 'height', height), 'width', width)
+    : scaleAxis(scaleAxis(image, 'width', width), 'height', height);
 };

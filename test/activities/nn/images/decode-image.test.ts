@@ -1,58 +1,90 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import sharp from 'sharp';
+import { inflateSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { decodeImage } from '../../../../activities/nn/runtime/decode-image.ts';
+import golden from '../../../golden/pillow-decode.json' with { type: 'json' };
 
 const folder = mkdtempSync(join(tmpdir(), 'decode-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const save = async (
-  name: string,
-  pixels: number[],
-  channels: 1 | 2 | 3 | 4,
-  width: number,
-  orientation = 1,
-) => {
+type Case = (typeof golden.cases)[number];
+
+const bytesOf = (name: string): Buffer =>
+  Buffer.from(golden.cases.find((one) => one.name === name)!.file, 'base64');
+
+const save = (name: string, bytes: Buffer | string): string => {
   const path = join(folder, name);
-  const height = pixels.length / channels / width;
-  await sharp(Uint8Array.from(pixels), { raw: { width, height, channels } })
-    .withMetadata({ orientation })
-    .toFile(path);
+  writeFileSync(path, bytes);
   return path;
 };
 
+const refused: Record<string, RegExp> = {
+  '16 bits of grey.png': /ushort grey levels.*bring them to 8 bits/,
+  '16 bits of grey.tif': /ushort grey levels.*bring them to 8 bits/,
+  'floating point.tif': /float grey levels.*bring them to 8 bits/,
+  'YCbCr.tif': /YCbCr without JPEG compression.*convert it to RGB/,
+};
+
 describe('decodeImage', () => {
-  it('lays transparent pixels on white', async () => {
-    const path = await save('alpha.png', [255, 0, 0, 255, 0, 0, 0, 0, 0, 100, 200, 128], 4, 3);
-    expect([...(await decodeImage(path)).data]).toEqual([255, 0, 0, 255, 255, 255, 127, 177, 227]);
+  it.each(golden.cases.filter(({ name }) => !(name in refused)))(
+    'sees what Pillow sees: $name',
+    async ({ name, file, width, height, rgb }: Case) => {
+      const image = await decodeImage(save(name, Buffer.from(file, 'base64')));
+      expect([image.width, image.height]).toEqual([width, height]);
+      const expected = inflateSync(Buffer.from(rgb, 'base64'));
+      expect(image.data.length).toBe(expected.length);
+      const worst = expected.reduce((most, byte, i) => Math.max(most, Math.abs(byte - image.data[i]!)), 0);
+      expect(worst).toBeLessThanOrEqual(/\.(jpg|webp)$/.test(name) ? 1 : 0);
+    },
+  );
+
+  it.each(Object.entries(refused))('refuses what has no certain colours: %s', async (name, reason) => {
+    const path = save(name, bytesOf(name));
+    await expect(decodeImage(path)).rejects.toThrow(reason);
+    await expect(decodeImage(path)).rejects.toThrow(`${path}: cannot decode the image`);
   });
 
-  it('spreads grey over three channels', async () => {
-    expect([...(await decodeImage(await save('grey.png', [0, 90, 255], 1, 3))).data]).toEqual([
-      0, 0, 0, 90, 90, 90, 255, 255, 255,
-    ]);
+  it.each(['quality 92, subsampling 2.jpg', 'lossy.webp', 'rgb.png', 'plain.tif', 'tiff_lzw.tif'])(
+    'refuses a file that is cut short: %s',
+    async (name) => {
+      const whole = bytesOf(name);
+      const path = save(`cut ${name}`, whole.subarray(0, whole.length * 0.6));
+      await expect(decodeImage(path)).rejects.toThrow(`${path}: cannot decode the image`);
+    },
+  );
+
+  it('refuses a file that claims more pixels than an image has', async () => {
+    const bomb = bytesOf('rgb.png');
+    bomb.writeUInt32BE(20_000, 16);
+    bomb.writeUInt32BE(20_000, 20);
+    // The header's checksum.
+    bomb.writeUInt32BE(crc32(bomb.subarray(12, 29)), 29);
+    await expect(decodeImage(save('bomb.png', bomb))).rejects.toThrow(/bomb\.png: .*exceeds pixel limit/);
   });
 
-  it('does not turn an image by its EXIF orientation', async () => {
-    const path = await save('turned.png', [1, 2, 3, 4, 5, 6], 3, 2, 6);
-    expect(await decodeImage(path)).toMatchObject({ width: 2, height: 1 });
+  it('says how to convert DICOM', async () => {
+    const dicom = Buffer.alloc(200);
+    dicom.write('DICM', 128, 'latin1');
+    await expect(decodeImage(save('scan.dcm', dicom))).rejects.toThrow(/scan\.dcm: .*DICOM.*dcm2img/);
   });
 
-  it('refuses what is cut short or no image, by path', async () => {
-    const path = await save(
-      'noise.png',
-      Array.from({ length: 3000 }, (_, i) => (i * 7919) % 256),
-      3,
-      50,
+  it('refuses what is no image, and what is not there, by path', async () => {
+    await expect(decodeImage(save('text.png', 'hello'))).rejects.toThrow(/text\.png: cannot decode/);
+    const drawing = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>';
+    await expect(decodeImage(save('drawing.png', drawing))).rejects.toThrow(
+      /drawing\.png: .*svg is not read/,
     );
-    const whole = readFileSync(path);
-    writeFileSync(path, whole.subarray(0, whole.length >> 1));
-    await expect(decodeImage(path)).rejects.toThrow(/noise\.png: cannot decode/);
-    const text = join(folder, 'text.png');
-    writeFileSync(text, 'hello');
-    await expect(decodeImage(text)).rejects.toThrow(/text\.png: cannot decode/);
     await expect(decodeImage(join(folder, 'none.png'))).rejects.toThrow(/none\.png: cannot decode/);
   });
 });
+
+function crc32(bytes: Uint8Array): number {
+  let crc = -1;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc >>> 0;
+}

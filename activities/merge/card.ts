@@ -1,5 +1,8 @@
 import type { MergeReport } from '../../schemas/merge-report.ts';
 
+export const REPORT_FILE = 'merge-report.json';
+export const CARD_FILE = 'README.md';
+
 const METHODS: Record<MergeReport['params']['method'], string> = {
   ties: 'TIES (Yadav et al. 2023), mergekit’s variant: signs elected on weighted vectors, a sum of 0 elects +, mean over the agreeing entries divided by the sum of their weights',
   'task-arithmetic': 'task arithmetic (Ilharco et al. 2023): weighted sum of task vectors',

@@ -4,18 +4,23 @@
  *
  * It is no part of the stage `merge`, which computes without TensorFlow in any worker: the model is held once in float32.
  */
-import type { LogitAgreement, LogitDifference } from '../../schemas/merge-report.ts';
+import type { MergeParams } from '../../schemas/merge-params.ts';
+import { MergeReport, type LogitAgreement, type LogitDifference } from '../../schemas/merge-report.ts';
 import type { Message } from '../../schemas/message.ts';
 import { readAdapter } from '../nn/checkpoint/adapter.ts';
-import { openCheckpoint } from '../nn/checkpoint/checkpoint.ts';
+import { openCheckpoint, readModelConfig } from '../nn/checkpoint/checkpoint.ts';
+import { readJson, writeJson, writeText } from '../nn/checkpoint/files.ts';
 import type { ImagedPrompt } from '../nn/generation/answerer.ts';
 import { encodePrompt } from '../nn/generation/prompt.ts';
 import { openPromptLogits } from '../nn/generation/prompt-logits.ts';
 import { imagePatches, type ImagePatches } from '../nn/images/patches.ts';
 import type { RgbImage } from '../nn/images/resize.ts';
+import { modelParameters } from '../nn/models/parameters.ts';
+import { sizeOf } from '../nn/ops/shape.ts';
 import { nodeFolder } from '../nn/runtime/files.ts';
 import { openInferenceModel, type InferenceModel } from '../nn/runtime/inference-model.ts';
 import { compareLogits } from './agreement.ts';
+import { CARD_FILE, mergeCard, REPORT_FILE } from './card.ts';
 import { withVector } from './open-vector.ts';
 
 /** Folders of a merge. */
@@ -60,7 +65,7 @@ const promptsOf = ({ checkpoint, processor }: InferenceModel, image: ImagePatche
   });
 
 /** Logits under each set of weights, and how far they differ. */
-export const verifyMerge = async (files: VerifyFiles): Promise<LogitAgreement> => {
+const compare = async (files: VerifyFiles): Promise<LogitAgreement> => {
   await using stored = await openInferenceModel({ model: files.model });
   const { config } = stored.checkpoint;
   const image = imagePatches(gradient(84, 56), stored.processor.images);
@@ -93,4 +98,29 @@ export const verifyMerge = async (files: VerifyFiles): Promise<LogitAgreement> =
       pair('unrounded', 'stored'),
     ],
   };
+};
+
+/** Whether a merge of this adapter alone gives its update as it is: neither thinned nor scaled. */
+export const isWholeUpdate = ({ method, density, lambda, weights }: MergeParams, name: string): boolean => {
+  const thinned = density < 1 && (method === 'ties' || method === 'dare-ties');
+  return !thinned && lambda * (method === 'task-arithmetic' ? (weights[name] ?? 1) : 1) === 1;
+};
+
+/** Verifies a merge, and adds what was found to the report and the card in its folder. */
+export const verifyMerge = async (files: VerifyFiles): Promise<LogitAgreement> => {
+  const agreement = await compare(files);
+  const folder = nodeFolder(files.model);
+  const report = { ...MergeReport.parse(await readJson(folder, REPORT_FILE)), agreement };
+  await writeJson(folder, REPORT_FILE, report);
+  await writeText(folder, CARD_FILE, mergeCard(report));
+  return agreement;
+};
+
+/** Parameters up to which a merge is verified unless told not to: 4 GiB of float32. */
+const PARAMETERS = 2 ** 30;
+
+/** Whether holding the model in float32 costs so little that a merge is verified without being asked to. */
+export const isCheapToVerify = async (base: string): Promise<boolean> => {
+  const parameters = modelParameters(await readModelConfig(nodeFolder(base)));
+  return parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0) <= PARAMETERS;
 };

@@ -2,7 +2,9 @@ import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { mergeStage } from '../../activities/merge/activity.ts';
+import { isCheapToVerify, isWholeUpdate, verifyMerge } from '../../activities/merge/verify.ts';
 import { MergeMethod, MergeParams } from '../../schemas/merge-params.ts';
+import type { LogitAgreement } from '../../schemas/merge-report.ts';
 import { artifactFolder, type ArtifactFolder } from './artifact-folder.ts';
 import { AS_TRACED, computeOf } from './compute-options.ts';
 
@@ -27,6 +29,7 @@ interface MergeOptions {
   readonly shardBytes?: number;
   readonly out: string;
   readonly vectorOut?: string;
+  readonly verify?: boolean;
   readonly json?: boolean;
 }
 
@@ -50,6 +53,13 @@ const parseNumber = (text: string): number => {
 
 const isFilled = async (folder: string): Promise<boolean> =>
   (await readdir(folder).catch(() => [])).length > 0;
+
+const agreementText = (agreement: LogitAgreement | null): string => {
+  const stored = agreement?.pairs.at(-1);
+  if (stored === undefined) return 'its logits were not compared with the unrounded ones: --verify does';
+  const { maxAbs, meanKl, sameArgmax } = stored;
+  return `its logits are within ${maxAbs.toPrecision(2)} of the unrounded ones: KL ${meanKl.toPrecision(2)} nats, same likeliest token ${(100 * sameArgmax).toFixed(1)} %`;
+};
 
 async function merge(options: MergeOptions, command: Command): Promise<void> {
   const { base, adapter, start, method, density, trim, lambda, t, seed, rlVector, dtype, shardBytes } =
@@ -77,22 +87,25 @@ async function merge(options: MergeOptions, command: Command): Promise<void> {
 
   const out = path.resolve(options.out);
   await mkdir(out, { recursive: true });
-  // The vector takes as much room as the merged layers in float32, so it lies beside the model, not in the system's scratch.
-  const vector = options.vectorOut ? path.resolve(options.vectorOut) : await mkdtemp(`${out}.vector-`);
   const opened: ArtifactFolder[] = [];
+  let scratch: string | undefined;
   const open = async (name: string): Promise<string> => {
     const folder = await artifactFolder(name);
     opened.push(folder);
     return folder.path;
   };
   try {
-    const inputs: Record<string, string> = { base: await open(base) };
+    const inputs: Record<string, string> & { base: string } = { base: await open(base) };
     for (const { name, folder } of adapter) inputs[`adapter.${name}`] = await open(folder);
     for (const { name, folder } of start ?? []) inputs[`start.${name}`] = await open(folder);
+    const verify = options.verify ?? (await isCheapToVerify(inputs['base']));
+    // It takes as much room as the merged layers in float32, so it lies beside the model, not in the system's scratch.
+    if (verify && options.vectorOut === undefined) scratch = await mkdtemp(`${out}.vector-`);
+    const vector = options.vectorOut === undefined ? scratch : path.resolve(options.vectorOut);
     const summary = await mergeStage.run(params, {
       inputs,
       compute: await computeOf(AS_TRACED, command),
-      outputs: { model: out, vector },
+      outputs: { model: out, ...(vector === undefined ? {} : { vector }) },
       resume: undefined,
       checkpoint: async () => {},
       progress: ({ done, total }) => {
@@ -102,11 +115,17 @@ async function merge(options: MergeOptions, command: Command): Promise<void> {
       log: (line) => void process.stderr.write(`${line}\n`),
       signal: new AbortController().signal,
     });
-    if (options.json) process.stdout.write(`${JSON.stringify({ out, ...summary })}\n`);
-    else process.stdout.write(`${method} of ${names.join(', ')}: ${out}\n`);
+    const [only] = names.length === 1 && start === undefined ? names : [];
+    const whole = only !== undefined && isWholeUpdate(params, only) ? inputs[`adapter.${only}`] : undefined;
+    const agreement =
+      verify && vector !== undefined
+        ? await verifyMerge({ base: inputs.base, vector, model: out, adapter: whole })
+        : null;
+    if (options.json) process.stdout.write(`${JSON.stringify({ out, ...summary, agreement })}\n`);
+    else process.stdout.write(`${method} of ${names.join(', ')}: ${out}\n${agreementText(agreement)}\n`);
   } finally {
     for (const folder of opened) await folder[Symbol.asyncDispose]();
-    if (options.vectorOut === undefined) await rm(vector, { recursive: true, force: true });
+    if (scratch !== undefined) await rm(scratch, { recursive: true, force: true });
   }
 }
 
@@ -152,6 +171,11 @@ export const register = (program: Command): void => {
     .option('--shard-bytes <n>', 'bytes of a shard at most (5e9)', parseNumber)
     .requiredOption('--out <dir>', 'new folder for the merged model')
     .option('--vector-out <dir>', 'new folder for the merged float32 task vector')
+    .option(
+      '--verify',
+      'compare its logits with those of what was merged (up to 1e9 parameters it is done anyway)',
+    )
+    .option('--no-verify', 'do not')
     .option('--json', 'print JSON')
     .action((options: MergeOptions, command: Command) => merge(options, command));
 };

@@ -19,6 +19,20 @@ describe('the prompt of a case', () => {
     expect(casePrompt(caseWith({}), null).content).not.toMatch(/differential/);
   });
 
+  it('states other guidelines in place of the project’s own, to the clinic’s cases too', () => {
+    const guidelines = {
+      differential: 'List.',
+      intuitive: 'Feel.',
+      analytical: 'Deduce.',
+      bayesian: 'Update.',
+    };
+    const general = casePrompt(caseWith({}), 'bayesian', guidelines).content;
+    expect(general).toMatch(/\n\nUpdate\.\nWrite your reasoning/);
+    const clinic = caseWith({ source: 'clinic', question: 'stridor' });
+    expect(casePrompt(clinic, 'intuitive', guidelines).content).toMatch(/\nFeel\.$/);
+    expect(casePrompt(clinic, null, guidelines)).toEqual(casePrompt(clinic, null));
+  });
+
   it('puts images before the text, one part each', () => {
     const { content } = casePrompt(caseWith({ images: ['a.png', 'b.png'] }), null);
     expect(content).toMatchObject([{ type: 'image' }, { type: 'image' }, { type: 'text' }]);

@@ -108,8 +108,7 @@ export const runGba = (
       },
       settings,
     );
-    const { rank, alpha } = params;
-    const trained = { rank, alpha, trainedOn: training.digest };
+    const trained = { ...params, trainedOn: training.digest };
     await writeAdapter(nodeFolder(files.adapter), trainedAdapter(config, layout, values, trained));
     await writeMetrics(files.adapter, history);
     await writeJsonl(path.join(files.rollouts, ROLLOUTS), rollouts);

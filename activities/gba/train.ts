@@ -5,7 +5,8 @@
  * A step: visit queries, sample G completions of each, judge them, update once. Deviations and choices beside the paper:
  * 1. One update for each rollout, so the ratio is 1 and the clip inactive; the log-probabilities before the update are
  *    those of the same pass, with no gradient (as TRL does when generation and update are aligned).
- * 2. The reference is the same weights without the adapter, in the same graph.
+ * 2. The reference is the same weights without the adapter, in the same graph. Dropout, where there is any, is in the
+ *    trained pass alone: what samples and the reference see none.
  * 3. Everything after the first end token is not there at all; the end token itself is trained on.
  */
 import type { Case } from '../../schemas/case.ts';
@@ -16,14 +17,12 @@ import type { GbaMetric } from '../../schemas/training-metric.ts';
 import type { ChatModel } from '../nn/chat.ts';
 import { addGenerator } from '../nn/generation/generate.ts';
 import type { ModelConfig } from '../nn/models/config.ts';
-import { baseVariables } from '../nn/models/parameters.ts';
 import type { Grid } from '../nn/models/position-ids.ts';
 import { Program } from '../nn/runtime/program.ts';
 import type { Session } from '../nn/runtime/session.ts';
 import { startAdapter } from '../nn/training/adapter-start.ts';
-import { adapterLayout, adapterPairs } from '../nn/training/adapter.ts';
+import { adaptedModel, frozenParameters, towerParameters } from '../nn/training/adapted-model.ts';
 import { addPolicyEntry } from '../nn/training/entries.ts';
-import type { TrainedModel } from '../nn/training/entries.ts';
 import { addVisionEntries, createEmbedder } from '../nn/training/image-embeds.ts';
 import type { LoadImage } from '../nn/training/image-embeds.ts';
 import { pairCostOf } from '../nn/training/label-logits.ts';
@@ -31,6 +30,7 @@ import { runSteps } from '../nn/training/loop.ts';
 import type { LoopIo, LoopSettings, LoopSummary } from '../nn/training/loop.ts';
 import { createSelection } from '../nn/training/selection.ts';
 import type { TrainingState } from '../nn/training/state.ts';
+import { addTowerEntries } from '../nn/training/trained-tower.ts';
 import { addUpdateEntry, createTrainer, trainedTensors } from '../nn/training/trainer.ts';
 import type { ChecklistOf } from './checklists.ts';
 import { gbaMetric } from './metrics.ts';
@@ -76,6 +76,9 @@ export interface GbaTrained {
   readonly summary: LoopSummary & { readonly samplingSeconds: number; readonly sampledTokens: number };
 }
 
+/** Name of the vision tower that the reference pass sees with. */
+const REFERENCE = 'reference-vision';
+
 export class NoQueriesError extends Error {
   override readonly name = 'NoQueriesError';
 }
@@ -83,7 +86,8 @@ export class NoQueriesError extends Error {
 export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): Promise<GbaTrained> => {
   const { config, params, chat } = job;
   if (job.queries.length === 0) throw new NoQueriesError('there is no query to train on');
-  const layout = adapterLayout(config, params.rank);
+  const model = adaptedModel(config, params, job.compute.arithmetic);
+  const { layout } = model;
   const pairCost = pairCostOf(config.text);
   const prompts = createPrompts(chat, config, job.promptOf, (question) =>
     question.images.map((image) => job.grids.get(image) as Grid),
@@ -107,23 +111,15 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
   const greedyShapes = validationShapes(held, params.promptsPerStep * params.group);
 
   const program = new Program();
-  const model: TrainedModel = {
-    config,
-    layout,
-    parameters: (t, trained) => ({
-      base: baseVariables(t, config, job.compute.arithmetic),
-      lora: adapterPairs(config, trained, params.alpha / params.rank),
-    }),
-  };
   const shapes = trainingShapes(sizes, perPrompt, params);
   for (const shape of shapes) addPolicyEntry(program, model, shape, { ...params, feedOld: false });
   addUpdateEntry(program, layout, params);
-  addVisionEntries(
-    program,
-    config,
-    (t) => ({ base: baseVariables(t, config, job.compute.arithmetic) }),
-    job.grids.values(),
-  );
+  const grids = [...job.grids.values()];
+  const frozen = frozenParameters(config, job.compute.arithmetic);
+  const refersToTower = model.trainsTower === true && params.beta > 0;
+  addVisionEntries(program, config, towerParameters(model, frozen), grids);
+  if (refersToTower) addVisionEntries(program, config, frozen, grids, REFERENCE);
+  if (model.trainsTower === true) addTowerEntries(program, model, grids);
   const generator = addGenerator(program, {
     name: 'rollout',
     config,
@@ -141,6 +137,10 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
     await job.fillBase(session);
     const trainer = createTrainer(session, layout, params, params.steps);
     const embedder = createEmbedder(session, job.loadImage);
+    const reference = refersToTower
+      ? createEmbedder(session, job.loadImage, { tower: REFERENCE })
+      : undefined;
+    const sight = { model, session, load: job.loadImage, embedder, reference };
     await trainer.start(job.resume?.state.arrays ?? { values: startAdapter(layout, params.seed) });
     const history = [...((job.resume?.state.state.history ?? []) as GbaMetric[])];
     const rollouts = [...(job.resume?.rollouts ?? [])];
@@ -150,7 +150,7 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
     const selection = createSelection(params, params.steps, validated, job.resume?.state.best);
 
     const sampler = createSampler(generator, session, embedder, job);
-    const batching = { config, params, shapes, pairCost, grids: job.grids, embedder };
+    const batching = { config, params, shapes, pairCost, grids: job.grids, sight };
 
     const summary = await runSteps(
       job.resume?.state.state.step ?? 0,
@@ -168,8 +168,9 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
           checklist: job.checklistOf,
           decode: (tokens) => chat.tokenizer.decode(tokens),
         });
-        const batches = await policyBatches(judged.rollouts, batching);
+        const batches = await policyBatches(judged.rollouts, step, batching);
         const outcome = await trainer.step(step, batches);
+        if (model.trainsTower === true) embedder.forget();
         const labels = batches.map((batch) => batch.labels);
         const metric = gbaMetric(step, judged, outcome, labels, history.at(-1)?.num_tokens ?? 0);
         history.push(metric);

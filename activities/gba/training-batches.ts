@@ -6,10 +6,10 @@ import { policyWeights } from '../nn/token-weights.ts';
 import { planWindow } from '../nn/training/batch-shapes.ts';
 import type { BatchShape } from '../nn/training/batch-shapes.ts';
 import { entryOf } from '../nn/training/entries.ts';
-import { joinEmbeds } from '../nn/training/image-embeds.ts';
-import type { ImageEmbedder } from '../nn/training/image-embeds.ts';
 import { imageIndexOf, packRows, rowSize, spreadOverLabels } from '../nn/training/rows.ts';
 import type { TrainingRow } from '../nn/training/rows.ts';
+import { seeImages } from '../nn/training/trained-tower.ts';
+import type { Sight } from '../nn/training/trained-tower.ts';
 import type { Batch } from '../nn/training/trainer.ts';
 import type { JudgedRollout } from './rollouts.ts';
 
@@ -37,11 +37,11 @@ const rolloutRow = (
 
 export interface Batching {
   readonly config: ModelConfig;
-  readonly params: Pick<GbaParams, 'aggregation' | 'group' | 'maxNewTokens' | 'maskTruncated'>;
+  readonly params: Pick<GbaParams, 'aggregation' | 'group' | 'maxNewTokens' | 'maskTruncated' | 'seed'>;
   readonly shapes: readonly BatchShape[];
   readonly pairCost: number;
   readonly grids: ReadonlyMap<string, Grid>;
-  readonly embedder: ImageEmbedder;
+  readonly sight: Sight;
 }
 
 /** A batch with the number of its label tokens. */
@@ -49,10 +49,11 @@ export interface PolicyBatch extends Batch {
   readonly labels: number;
 }
 
-/** The batches of a step's rollouts; their losses and gradients add up to those of the step. */
+/** The batches of the rollouts of a step, counted from 0; their losses and gradients add up to those of the step. */
 export const policyBatches = async (
   judged: readonly JudgedRollout[],
-  { config, params, shapes, pairCost, grids, embedder }: Batching,
+  step: number,
+  { config, params, shapes, pairCost, grids, sight }: Batching,
 ): Promise<PolicyBatch[]> => {
   const rows = judged.map((rollout) => rolloutRow(rollout, config, grids, params.maskTruncated));
   const counts = rows.map((row) => row.targets.length);
@@ -62,20 +63,17 @@ export const policyBatches = async (
     const own = members.map((m) => rows[m]!);
     const spread = (of: (m: number) => number): Float32Array => spreadOverLabels(own, shape, members.map(of));
     const names = members.flatMap((m) => judged[m]!.prompt.case.images);
-    const images =
-      shape.images === 0
-        ? {}
-        : {
-            images: await joinEmbeds(embedder, names, shape.images * config.text.hiddenSize),
-            imageIndex: imageIndexOf(own, shape, config.imageTokenId),
-          };
+    const place = { seed: params.seed, step, batch: batches.length };
+    const seen = await seeImages(sight, names, shape.images * config.text.hiddenSize, place);
     batches.push({
+      ...seen,
       entry: entryOf(shape),
       feeds: {
         ...packRows(own, shape),
         weights: spread((m) => weights[m]!),
         advantages: spread((m) => judged[m]!.advantage),
-        ...images,
+        ...(shape.images === 0 ? {} : { imageIndex: imageIndexOf(own, shape, config.imageTokenId) }),
+        ...seen.feeds,
       },
       labels: own.reduce((sum, row) => sum + row.targets.length, 0),
     });

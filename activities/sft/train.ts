@@ -10,18 +10,16 @@ import type { ResolvedCompute } from '../../schemas/config/compute.ts';
 import type { SftParams } from '../../schemas/sft-params.ts';
 import type { SftMetric } from '../../schemas/training-metric.ts';
 import type { ModelConfig } from '../nn/models/config.ts';
-import { baseVariables } from '../nn/models/parameters.ts';
 import type { Grid } from '../nn/models/position-ids.ts';
 import { Program } from '../nn/runtime/program.ts';
 import type { Session } from '../nn/runtime/session.ts';
 import { supervisedWeights } from '../nn/token-weights.ts';
-import { adapterLayout, adapterPairs } from '../nn/training/adapter.ts';
+import { adaptedModel, frozenParameters, towerParameters } from '../nn/training/adapted-model.ts';
 import { startAdapter } from '../nn/training/adapter-start.ts';
 import { paddingWaste, planShapes, planWindow } from '../nn/training/batch-shapes.ts';
 import type { BatchShape } from '../nn/training/batch-shapes.ts';
 import type { ImagedRow } from '../nn/training/chat-rows.ts';
 import { addSupervisedEntry, addValidationEntry, entryOf } from '../nn/training/entries.ts';
-import type { TrainedModel } from '../nn/training/entries.ts';
 import { addVisionEntries, createEmbedder, joinEmbeds } from '../nn/training/image-embeds.ts';
 import type { LoadImage } from '../nn/training/image-embeds.ts';
 import { pairCostOf } from '../nn/training/label-logits.ts';
@@ -31,6 +29,7 @@ import { windowOrder } from '../nn/training/order.ts';
 import { imageIndexOf, packRows, rowSize, spreadOverLabels } from '../nn/training/rows.ts';
 import { createSelection } from '../nn/training/selection.ts';
 import type { TrainingArrays, TrainingState } from '../nn/training/state.ts';
+import { addTowerEntries, seeImages } from '../nn/training/trained-tower.ts';
 import { addUpdateEntry, createTrainer } from '../nn/training/trainer.ts';
 import type { Batch } from '../nn/training/trainer.ts';
 import { planValidation, validate } from '../nn/training/validation.ts';
@@ -78,11 +77,14 @@ const windowsOf = (job: SftJob) => {
   return windowOrder(job.rows.length, { size: accumulate, epochs, shuffle, seed });
 };
 
+const imagesOf = (rows: readonly ImagedRow[]): string[] => rows.flatMap((row) => row.images);
+
 export const sftSteps = (job: SftJob): number => windowsOf(job).steps;
 
 export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): Promise<Trained> => {
   const { config, params } = job;
-  const layout = adapterLayout(config, params.rank);
+  const model = adaptedModel(config, params, job.compute.arithmetic);
+  const { layout } = model;
   const order = windowsOf(job);
   const rowsOf = (step: number): ImagedRow[] => order.window(step).map((i) => job.rows[i] as ImagedRow);
   const windows = Array.from({ length: order.steps }, (_, step) => rowsOf(step).map(rowSize));
@@ -93,28 +95,18 @@ export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): 
   const validation = planValidation(job.validation ?? [], params.lossNormalisation, limits);
 
   const program = new Program();
-  const model: TrainedModel = {
-    config,
-    layout,
-    parameters: (t, trained) => ({
-      base: baseVariables(t, config, job.compute.arithmetic),
-      lora: adapterPairs(config, trained, params.alpha / params.rank),
-    }),
-  };
   for (const shape of shapes) addSupervisedEntry(program, model, shape);
   for (const shape of validation.shapes) addValidationEntry(program, model, shape);
-  addVisionEntries(
-    program,
-    config,
-    (t) => ({ base: baseVariables(t, config, job.compute.arithmetic) }),
-    job.grids,
-  );
+  const frozen = frozenParameters(config, job.compute.arithmetic);
+  addVisionEntries(program, config, towerParameters(model, frozen), job.grids);
+  if (model.trainsTower === true) addTowerEntries(program, model, job.grids);
   addUpdateEntry(program, layout, params);
-  const session = await program.load();
+  const session = await program.load({ execution: job.compute.execution });
   try {
     await job.fillBase(session);
     const trainer = createTrainer(session, layout, params, order.steps);
     const embedder = createEmbedder(session, job.loadImage);
+    const sight = { model, session, load: job.loadImage, embedder };
     const begin: { values: Float32Array } & Partial<TrainingArrays> = job.resume?.arrays ?? {
       values: job.start ?? startAdapter(layout, params.seed),
     };
@@ -125,32 +117,37 @@ export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): 
     );
     const selection = createSelection(params, order.steps, validated, job.resume?.best);
 
-    const feedsOf = async (
+    const rowFeeds = (
       own: readonly ImagedRow[],
       shape: BatchShape,
       weights: readonly number[],
-    ): Promise<Batch['feeds']> => {
-      const names = own.flatMap((row) => row.images);
-      return {
-        ...packRows(own, shape),
-        weights: spreadOverLabels(own, shape, weights),
-        ...(shape.images === 0
-          ? {}
-          : {
-              images: await joinEmbeds(embedder, names, shape.images * config.text.hiddenSize),
-              imageIndex: imageIndexOf(own, shape, config.imageTokenId),
-            }),
-      };
-    };
+    ): Batch['feeds'] => ({
+      ...packRows(own, shape),
+      weights: spreadOverLabels(own, shape, weights),
+      ...(shape.images === 0 ? {} : { imageIndex: imageIndexOf(own, shape, config.imageTokenId) }),
+    });
+    const numbersOf = (shape: BatchShape): number => shape.images * config.text.hiddenSize;
 
-    const batchesOf = async (rows: readonly ImagedRow[]): Promise<Batch[]> => {
+    const validationFeeds = async (
+      own: readonly ImagedRow[],
+      shape: BatchShape,
+      weights: readonly number[],
+    ): Promise<Batch['feeds']> => ({
+      ...rowFeeds(own, shape, weights),
+      ...(shape.images === 0 ? {} : { images: await joinEmbeds(embedder, imagesOf(own), numbersOf(shape)) }),
+    });
+
+    const batchesOf = async (rows: readonly ImagedRow[], step: number): Promise<Batch[]> => {
       const counts = rows.map((row) => row.targets.length);
       const weights = supervisedWeights(counts, params.lossNormalisation);
       const batches: Batch[] = [];
       for (const { shape, members } of planWindow(rows.map(rowSize), shapes, pairCost)) {
         const own = members.map((m) => rows[m] as ImagedRow);
         const ownWeights = members.map((m) => weights[m] ?? 0);
-        batches.push({ entry: entryOf(shape), feeds: await feedsOf(own, shape, ownWeights) });
+        const place = { seed: params.seed, step, batch: batches.length };
+        const seen = await seeImages(sight, imagesOf(own), numbersOf(shape), place);
+        const feeds = { ...rowFeeds(own, shape, ownWeights), ...seen.feeds };
+        batches.push({ ...seen, entry: entryOf(shape), feeds });
       }
       return batches;
     };
@@ -160,7 +157,8 @@ export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): 
       order.steps,
       async (step) => {
         const rows = rowsOf(step);
-        const { loss, gradNorm, learningRate } = await trainer.step(step, await batchesOf(rows));
+        const { loss, gradNorm, learningRate } = await trainer.step(step, await batchesOf(rows, step));
+        if (model.trainsTower === true) embedder.forget();
         const labels = rows.reduce((sum, row) => sum + row.targets.length, 0);
         history.push({ step: step + 1, loss, learningRate, gradNorm, tokens: labels });
         const tokens = rows.reduce((sum, row) => sum + row.ids.length, 0);
@@ -171,7 +169,7 @@ export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): 
         signal: io.signal,
         async review(step) {
           if (!selection.due(step)) return undefined;
-          const figures = await validate(session, validation, feedsOf, io.signal);
+          const figures = await validate(session, validation, validationFeeds, io.signal);
           history.push({ ...(history.pop() as SftMetric), ...figures });
           selection.take({ step, score: figures.validationLoss }, () => trainer.values());
           return { figures: { ...figures }, last: selection.stalled() };

@@ -6,6 +6,11 @@ import { validationFits } from '../validation-settings.ts';
 const lora = {
   rank: 'Rank r of the adapter',
   alpha: 'α; the update is (α/r)·B·A',
+  targets: 'Parts whose linear layers are adapted: language, vision (the tower’s blocks), merger',
+  dropout:
+    'Share of the input of each A that is zeroed in training; never in sampling, reference or evaluation',
+  recompute:
+    'Layers are computed again in the backward pass: less memory, more time, the same mathematics but maybe other low bits',
 };
 const optimizer = {
   learningRate: 'Peak learning rate of AdamW',

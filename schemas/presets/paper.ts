@@ -23,14 +23,23 @@ const validation = {
   minDelta: assumed(0, 'unused without patience'),
 };
 
+const adapter = {
+  targets: assumed(
+    ['language'],
+    'all linear layers, but which towers is not stated; the language model alone, as LLaMA-Factory and ms-swift have it',
+  ),
+  dropout: assumed(0, "not stated; PEFT's default"),
+  recompute: assumed(
+    true,
+    "not stated; TRL's default, without which rows of 8192 tokens need a large machine",
+  ),
+};
+
 const expert = (seed: number): WithSources<SftRun> => ({
   ...optimizer,
+  ...adapter,
   ...validation,
-  rank: paper(
-    16,
-    details,
-    'LoRA of rank r = 16 on all linear layers; which towers is not stated, the language model is assumed',
-  ),
+  rank: paper(16, details, 'LoRA of rank r = 16 on all linear layers'),
   alpha: paper(32, details, 'LoRA α = 32'),
   learningRate: paper(1e-6, details, 'learning rate 1e-6'),
   schedule: assumed('linear', "not stated; transformers' default"),
@@ -162,6 +171,7 @@ export const paperPipeline = (
   sft: { AM: expert(1), CAH: expert(2), BS: expert(3), CSI: expert(4), mixed: expert(5) },
   gba: {
     ...optimizer,
+    ...adapter,
     ...validation,
     validateQueries: assumed(null, 'unused: nothing is validated'),
     enabled: paper(true, 'table 3', 'row "Ours"'),

@@ -34,6 +34,36 @@ export function textLinears(config: TextConfig): LinearShape[] {
   ).flat();
 }
 
+/** The linear layers of the vision tower's blocks, in order. */
+export function visionLinears({ kind, depth, dim, mlpDim }: VisionConfig): LinearShape[] {
+  const block = [
+    ['attn.qkv', dim, 3 * dim],
+    ['attn.proj', dim, dim],
+    ...(kind === 'qwen2_vl'
+      ? ([
+          ['mlp.fc1', dim, mlpDim],
+          ['mlp.fc2', mlpDim, dim],
+        ] as const)
+      : ([
+          ['mlp.gate_proj', dim, mlpDim],
+          ['mlp.up_proj', dim, mlpDim],
+          ['mlp.down_proj', mlpDim, dim],
+        ] as const)),
+  ] as const;
+  return Array.from({ length: depth }, (_, i) =>
+    block.map(([name, inputs, outputs]) => ({ module: `visual.blocks.${i}.${name}`, inputs, outputs })),
+  ).flat();
+}
+
+/** The two linear layers that make one embedding of the tower's neighbouring patches. */
+export function mergerLinears({ dim, mergeSize, outDim }: VisionConfig): LinearShape[] {
+  const merged = dim * mergeSize ** 2;
+  return [
+    { module: 'visual.merger.mlp.0', inputs: merged, outputs: merged },
+    { module: 'visual.merger.mlp.2', inputs: merged, outputs: outDim },
+  ];
+}
+
 const hasBias = (module: string): boolean => /\.self_attn\.[qkv]_proj$/.test(module);
 
 const linear = (module: string, outputs: number, inputs: number, bias = true): ParameterShape[] => [
@@ -62,29 +92,22 @@ function textParameters(config: TextConfig): ParameterShape[] {
 }
 
 function visionParameters(config: VisionConfig): ParameterShape[] {
-  const { dim, mlpDim, outDim } = config;
-  const merged = dim * config.mergeSize ** 2;
+  const { dim } = config;
   const biased = config.kind === 'qwen2_vl';
+  const blocks = visionLinears(config);
   const block = (name: string): ParameterShape[] => [
     ...norm(`${name}.norm1`, dim, biased),
     ...norm(`${name}.norm2`, dim, biased),
-    ...linear(`${name}.attn.qkv`, 3 * dim, dim),
-    ...linear(`${name}.attn.proj`, dim, dim),
-    ...(config.kind === 'qwen2_vl'
-      ? [...linear(`${name}.mlp.fc1`, mlpDim, dim), ...linear(`${name}.mlp.fc2`, dim, mlpDim)]
-      : [
-          ...linear(`${name}.mlp.gate_proj`, mlpDim, dim),
-          ...linear(`${name}.mlp.up_proj`, mlpDim, dim),
-          ...linear(`${name}.mlp.down_proj`, dim, mlpDim),
-        ]),
+    ...blocks
+      .filter(({ module }) => module.startsWith(`${name}.`))
+      .flatMap((l) => linear(l.module, l.outputs, l.inputs)),
   ];
   return [
     // On disk [dim, channels, frames, height, width]: the kernel of a convolution whose stride is its size, so a matrix.
     { name: 'visual.patch_embed.proj.weight', shape: [dim, config.patchNumbers] },
     ...Array.from({ length: config.depth }, (_, i) => block(`visual.blocks.${i}`)).flat(),
     ...norm('visual.merger.ln_q', dim, biased),
-    ...linear('visual.merger.mlp.0', merged, merged),
-    ...linear('visual.merger.mlp.2', outDim, merged),
+    ...mergerLinears(config).flatMap((l) => linear(l.module, l.outputs, l.inputs)),
   ];
 }
 

@@ -1,10 +1,13 @@
-/** A trainable LoRA adapter on the language model's linear layers, as one flat vector. */
+/** A trainable LoRA adapter on linear layers of the parts of a model that are chosen, as one flat vector. */
+import type { LoraTarget } from '../../../schemas/lora-settings.ts';
+import type { SftParams } from '../../../schemas/sft-params.ts';
 import { scaleOf } from '../checkpoint/adapter.ts';
 import type { Adapter, LoraWeights } from '../checkpoint/adapter.ts';
 import type { Parameters } from '../linear.ts';
 import type { LoraPair } from '../lora.ts';
 import type { ModelConfig } from '../models/config.ts';
-import { textLinears } from '../models/parameters.ts';
+import { mergerLinears, textLinears, visionLinears } from '../models/parameters.ts';
+import type { LinearShape } from '../models/parameters.ts';
 import type { Value } from '../ops/node.ts';
 import type { Trace } from '../ops/trace.ts';
 import { flatLayout, flatten, unflatten } from './flat-layout.ts';
@@ -12,10 +15,26 @@ import type { FlatLayout } from './flat-layout.ts';
 
 const nameOf = (module: string, part: 'A' | 'B'): string => `${module}.lora_${part}.weight`;
 
-/** A [r, K] and B [N, r] of every linear layer of the language model's blocks. */
-export const adapterLayout = (config: ModelConfig, rank: number): FlatLayout =>
+const linearsOf: Readonly<Record<LoraTarget, (config: ModelConfig) => LinearShape[]>> = {
+  language: ({ text }) => textLinears(text),
+  vision: ({ vision }) => visionLinears(vision),
+  merger: ({ vision }) => mergerLinears(vision),
+};
+
+const language: readonly LoraTarget[] = ['language'];
+
+/** The layers that an adapter of these parts updates, in the model's order. */
+const adaptedLinears = (config: ModelConfig, targets: readonly LoraTarget[]): LinearShape[] =>
+  targets.flatMap((target) => linearsOf[target](config));
+
+/** Whether what an image is embedded as changes as the adapter is trained. */
+export const trainsTower = (targets: readonly LoraTarget[]): boolean =>
+  targets.some((target) => target !== 'language');
+
+/** A [r, K] and B [N, r] of every adapted layer. */
+export const adapterLayout = (config: ModelConfig, rank: number, targets = language): FlatLayout =>
   flatLayout(
-    textLinears(config.text).flatMap(({ module, inputs, outputs }) => [
+    adaptedLinears(config, targets).flatMap(({ module, inputs, outputs }) => [
       { name: nameOf(module, 'A'), shape: [rank, inputs] },
       { name: nameOf(module, 'B'), shape: [outputs, rank] },
     ]),
@@ -26,9 +45,10 @@ export const adapterPairs = (
   config: ModelConfig,
   tensors: Readonly<Record<string, Value>>,
   scale: number,
+  targets = language,
 ): Record<string, LoraPair> =>
   Object.fromEntries(
-    textLinears(config.text).map(({ module }) => [
+    adaptedLinears(config, targets).map(({ module }) => [
       module,
       { a: tensors[nameOf(module, 'A')] as Value, b: tensors[nameOf(module, 'B')] as Value, scale },
     ]),
@@ -71,23 +91,25 @@ export const trainedAdapter = (
   config: ModelConfig,
   layout: FlatLayout,
   values: Float32Array,
-  settings: { readonly rank: number; readonly alpha: number; readonly trainedOn: string },
+  settings: Pick<SftParams, 'rank' | 'alpha' | 'targets' | 'dropout'> & { readonly trainedOn: string },
 ): Omit<Adapter, 'path'> => {
-  const { rank, alpha, trainedOn } = settings;
+  const { rank, alpha, targets, dropout, trainedOn } = settings;
   const tensors = unflatten(layout, values);
-  const modules = textLinears(config.text).map(({ module, inputs, outputs }): [string, LoraWeights] => [
-    module,
-    {
-      rank,
-      alpha,
-      inputs,
-      outputs,
-      a: tensors.get(nameOf(module, 'A'))?.data ?? new Float32Array(),
-      b: tensors.get(nameOf(module, 'B'))?.data ?? new Float32Array(),
-    },
-  ]);
+  const modules = adaptedLinears(config, targets).map(
+    ({ module, inputs, outputs }): [string, LoraWeights] => [
+      module,
+      {
+        rank,
+        alpha,
+        inputs,
+        outputs,
+        a: tensors.get(nameOf(module, 'A'))?.data ?? new Float32Array(),
+        b: tensors.get(nameOf(module, 'B'))?.data ?? new Float32Array(),
+      },
+    ],
+  );
   return {
-    settings: { rank, alpha, rankStabilised: false, dropout: 0, baseModel: null },
+    settings: { rank, alpha, rankStabilised: false, dropout, baseModel: null },
     modules: new Map(modules),
     trainedOn,
   };

@@ -1,4 +1,4 @@
-/** Embeddings of images from the frozen vision tower: computed when first asked for, then kept. */
+/** Embeddings of images from the vision tower as it stands: computed when first asked for, then kept until it changes. */
 import type { ImagePatches } from '../images/patches.ts';
 import type { Parameters } from '../linear.ts';
 import type { ModelConfig } from '../models/config.ts';
@@ -11,18 +11,25 @@ import type { Session } from '../runtime/session.ts';
 /** Reads an image by name and brings it to the form the vision tower takes. */
 export type LoadImage = (name: string) => Promise<ImagePatches>;
 
-const entryOf = ({ t, h, w }: Grid): string => `vision/${t}x${h}x${w}`;
+export const gridName = ({ t, h, w }: Grid): string => `${t}x${h}x${w}`;
 
-/** Declares the vision tower for each of the grids; equal grids share one graph. */
+/** Each grid once, in the order of the first. */
+export const distinctGrids = (grids: Iterable<Grid>): Grid[] => [
+  ...new Map([...grids].map((grid) => [gridName(grid), grid])).values(),
+];
+
+const VISION = 'vision';
+
+/** Declares the vision tower for each of the grids under a name; equal grids share one graph. */
 export const addVisionEntries = (
   program: Program,
   config: ModelConfig,
   parameters: (t: Trace) => Parameters,
   grids: Iterable<Grid>,
+  name = VISION,
 ): void => {
-  const distinct = new Map([...grids].map((grid) => [entryOf(grid), grid]));
-  for (const [name, grid] of distinct)
-    program.entry(name, (t) => {
+  for (const grid of distinctGrids(grids))
+    program.entry(`${name}/${gridName(grid)}`, (t) => {
       const patches = grid.t * grid.h * grid.w;
       const pixels = t.input('pixels', [patches, config.vision.patchNumbers]);
       return { outputs: { embeds: forwardVision(t, parameters(t), config, { pixels, grids: [grid] }) } };
@@ -35,12 +42,17 @@ const LIMIT_BYTES = 2 ** 31;
 export interface ImageEmbedder {
   /** [K, D] of one image, row-major. */
   embed(name: string): Promise<Float32Array>;
+  /** Drops what is kept: due when the tower has changed. */
+  forget(): void;
 }
 
 export const createEmbedder = (
   session: Session,
   load: LoadImage,
-  limitBytes: number = LIMIT_BYTES,
+  {
+    tower = VISION,
+    limitBytes = LIMIT_BYTES,
+  }: { readonly tower?: string; readonly limitBytes?: number } = {},
 ): ImageEmbedder => {
   const kept = new Map<string, Float32Array>();
   let bytes = 0;
@@ -49,7 +61,9 @@ export const createEmbedder = (
       const known = kept.get(name);
       if (known !== undefined) return known;
       const { pixelValues, grid } = await load(name);
-      const embeds = session.run(entryOf(grid), { pixels: pixelValues })['embeds'] as Float32Array;
+      const embeds = session.run(`${tower}/${gridName(grid)}`, { pixels: pixelValues })[
+        'embeds'
+      ] as Float32Array;
       kept.set(name, embeds);
       bytes += embeds.byteLength;
       for (const [oldest, { byteLength }] of kept) {
@@ -58,6 +72,10 @@ export const createEmbedder = (
         bytes -= byteLength;
       }
       return embeds;
+    },
+    forget() {
+      kept.clear();
+      bytes = 0;
     },
   };
 };

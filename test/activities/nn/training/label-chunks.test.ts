@@ -82,7 +82,7 @@ describe('a loss over label places in chunks', () => {
           const given = inputs(t);
           const by = { rows: [given.hidden], shared: [given.table] };
           const found = overLabels(t, chunks, by, losses[kind](t, given));
-          const [w, table] = gradient(t, found.loss, [given.w, given.table]) as [Value, Value];
+          const [w, table] = gradient(t, found['loss']!, [given.w, given.table]) as [Value, Value];
           return { outputs: { ...found, gw: w, gtable: table } };
         });
       const session = await program.load();
@@ -103,7 +103,7 @@ describe('a loss over label places in chunks', () => {
     const given = inputs(t);
     const build = losses.supervised(t, given);
     const { loss } = overLabels(t, CHUNKS, { rows: [given.hidden], shared: [] }, build);
-    const live = liveNodes(t.nodes, gradient(t, loss, [given.w]));
+    const live = liveNodes(t.nodes, gradient(t, loss!, [given.w]));
     const sizes = live.flatMap(({ outputs }) => outputs.map(({ shape }) => sizeOf(shape)));
     expect(Math.max(...sizes)).toBe(V * D);
     const logits = live.filter(({ outputs }) => outputs[0]?.shape[1] === V);

@@ -1,3 +1,4 @@
+import type { Value } from '../ops/node.ts';
 import type { Trace } from '../ops/trace.ts';
 import type { VisionConfig } from './config.ts';
 import type { Grid } from './position-ids.ts';
@@ -41,4 +42,18 @@ export function gridRotation(
     cos: t.floats(turns.flat().map(Math.cos), shape),
     sin: t.floats(turns.flat().map(Math.sin), shape),
   };
+}
+
+/** The same for places that are fed: places [2, P] int32, rows and columns → cos, sin [P, 1, d]. */
+export function placeRotation(
+  t: Trace,
+  { heads, dim }: Pick<VisionConfig, 'heads' | 'dim'>,
+  places: Value,
+): Rotation {
+  const frequencies = t.floats(inverseFrequencies(theta, dim / heads / 2));
+  const turns = t
+    .split(t.cast(places, 'float32'), [1, 1], 0)
+    .map((axis) => t.mul(t.reshape(axis, [-1, 1, 1]), frequencies)); // [P, 1, d / 4]
+  const turn = t.concat([...turns, ...turns], -1);
+  return { cos: t.cos(turn), sin: t.sin(turn) };
 }

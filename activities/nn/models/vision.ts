@@ -20,10 +20,15 @@ import type { ModelConfig, VisionConfig } from './config.ts';
 import { layerNorm, rmsNorm } from './norms.ts';
 import type { Grid } from './position-ids.ts';
 import { rotate } from './rope.ts';
+import type { Rotation } from './rope.ts';
+import { fullAttention } from './full-attention.ts';
 import { gridRotation } from './vision-rope.ts';
 import { visionLayout } from './vision-windows.ts';
 
 const epsilon = 1e-6;
+
+/** Attention of one block: q, k, v [P, H, d], q and k turned → [P, H·d]. */
+export type Attend = (q: Value, k: Value, v: Value) => Value;
 
 /**
  * pixels [P, channels · frames · height · width], P = Σ t·h·w → image embeddings [P / m², outDim] in the images' order.
@@ -38,13 +43,35 @@ export function forwardVision(
   const vision = config.vision;
   const { frames, windows } = visionLayout(vision, grids);
   const rotation = gridRotation(t, vision, grids, windows?.rows);
-  // One product: the convolution's stride is the size of its kernel.
-  const patches = linear(t, params, 'visual.patch_embed.proj', pixels); // [P, D]
-  let x = windows === undefined ? patches : t.gather(patches, t.ints(windows.rows));
+  const patches = embedPatches(t, params, pixels);
+  const x = windows === undefined ? patches : t.gather(patches, t.ints(windows.rows));
+  const embeds = forwardPatches(t, params, vision, x, {
+    rotation,
+    whole: (q, k, v) => segmentAttention(t, q, k, v, frames),
+    windowed: (q, k, v) => segmentAttention(t, q, k, v, windows?.lengths ?? frames),
+  });
+  return windows === undefined ? embeds : t.gather(embeds, t.ints(windows.places));
+}
+
+/** pixels [P, channels · frames · height · width] → [P, D]. One product: the convolution's stride is the size of its kernel. */
+export const embedPatches = (t: Trace, params: Parameters, pixels: Value): Value =>
+  linear(t, params, 'visual.patch_embed.proj', pixels);
+
+/** The blocks and the merger: x [P, D] → [P / m², outDim], m × m neighbours in consecutive rows. */
+export function forwardPatches(
+  t: Trace,
+  params: Parameters,
+  vision: VisionConfig,
+  x: Value,
+  {
+    rotation,
+    whole,
+    windowed,
+  }: { readonly rotation: Rotation; readonly whole: Attend; readonly windowed: Attend },
+): Value {
   const block = (i: number, x: Value): Value => {
     const name = `visual.blocks.${i}`;
-    const whole = vision.kind === 'qwen2_vl' || vision.fullAttentionBlocks.includes(i);
-    const segments = whole || windows === undefined ? frames : windows.lengths;
+    const attend = vision.kind === 'qwen2_vl' || vision.fullAttentionBlocks.includes(i) ? whole : windowed;
     const [q, k, v] = visionHeads(
       t,
       params,
@@ -52,17 +79,17 @@ export function forwardVision(
       `${name}.attn`,
       norm(t, params, vision, `${name}.norm1`, x),
     );
-    const context = segmentAttention(t, rotate(t, q, rotation), rotate(t, k, rotation), v, segments);
+    const context = attend(rotate(t, q, rotation), rotate(t, k, rotation), v);
     const attended = t.add(x, linear(t, params, `${name}.attn.proj`, context));
     const inner = norm(t, params, vision, `${name}.norm2`, attended);
     return t.add(attended, feedForward(t, params, vision, `${name}.mlp`, inner));
   };
+  let hidden = x;
   for (let i = 0; i < vision.depth; i++) {
-    const before = x;
-    x = t.segment(() => block(i, before));
+    const before = hidden;
+    hidden = t.segment(() => block(i, before));
   }
-  const embeds = merge(t, params, norm(t, params, vision, 'visual.merger.ln_q', x), vision.mergeSize);
-  return windows === undefined ? embeds : t.gather(embeds, t.ints(windows.places));
+  return merge(t, params, norm(t, params, vision, 'visual.merger.ln_q', hidden), vision.mergeSize);
 }
 
 /** x [P, D] → q, k and v [P, H, d]. */
@@ -83,18 +110,14 @@ function visionHeads(
 /** Attention within consecutive segments of rows, neighbours of equal length as one batch: q, k, v [P, H, d] → [P, H·d]. */
 function segmentAttention(t: Trace, q: Value, k: Value, v: Value, lengths: readonly number[]): Value {
   const [, H = 0, D = 0] = q.shape;
-  const scaled = t.scale(q, 1 / Math.sqrt(D));
   const contexts: Value[] = [];
   let from = 0;
   for (let i = 0; i < lengths.length;) {
     const L = dim(lengths, i);
     let N = 1;
     while (lengths[i + N] === L) N++;
-    const part = (x: Value): Value =>
-      t.transpose(t.reshape(t.slice(x, [from, 0, 0], [N * L, H, D]), [N, L, H, D]), [0, 2, 1, 3]); // [N, H, L, D]
-    const weights = t.softmax(t.batchMatmul(part(scaled), part(k), false, true));
-    const context = t.transpose(t.batchMatmul(weights, part(v)), [0, 2, 1, 3]);
-    contexts.push(t.reshape(context, [N * L, H * D]));
+    const part = (x: Value): Value => t.reshape(t.slice(x, [from, 0, 0], [N * L, H, D]), [N, L, H, D]);
+    contexts.push(t.reshape(fullAttention(t, part(q), part(k), part(v)), [N * L, H * D]));
     from += N * L;
     i += N;
   }

@@ -1,6 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseModelConfig } from '../../../../activities/nn/models/config.ts';
-import type { ModelConfig } from '../../../../activities/nn/models/config.ts';
 import { baseVariables, modelParameters } from '../../../../activities/nn/models/parameters.ts';
 import type { Grid } from '../../../../activities/nn/models/position-ids.ts';
 import { forwardVision } from '../../../../activities/nn/models/vision.ts';
@@ -10,49 +8,14 @@ import { normal, randomKey } from '../../../../activities/nn/random.ts';
 import { Program } from '../../../../activities/nn/runtime/program.ts';
 import type { Session } from '../../../../activities/nn/runtime/session.ts';
 import { expectAllClose } from '../../../_allclose.ts';
-
-const common = {
-  image_token_id: 1,
-  video_token_id: 2,
-  vision_start_token_id: 3,
-  vision_end_token_id: 4,
-  vocab_size: 8,
-  hidden_size: 16,
-  intermediate_size: 24,
-  num_hidden_layers: 1,
-  num_attention_heads: 2,
-  num_key_value_heads: 1,
-  tie_word_embeddings: true,
-  rope_parameters: { rope_theta: 10_000, mrope_section: [2, 1, 1] },
-};
-const configs: Record<string, ModelConfig> = {
-  'Qwen2-VL': parseModelConfig({
-    ...common,
-    model_type: 'qwen2_vl',
-    vision_config: { depth: 2, embed_dim: 16, hidden_size: 16, mlp_ratio: 2, num_heads: 2, patch_size: 2 },
-  }),
-  'Qwen2.5-VL': parseModelConfig({
-    ...common,
-    model_type: 'qwen2_5_vl',
-    vision_config: {
-      depth: 2,
-      hidden_size: 16,
-      out_hidden_size: 16,
-      intermediate_size: 20,
-      num_heads: 2,
-      patch_size: 2,
-      window_size: 8,
-      fullatt_block_indexes: [1],
-    },
-  }),
-};
+import { tinyTowers } from './_tiny-towers.ts';
 
 const small: Grid = { t: 1, h: 6, w: 10 };
 const wide: Grid = { t: 2, h: 4, w: 12 };
 const patches = ({ t, h, w }: Grid): number => t * h * w;
 
-describe.each(Object.keys(configs))('the vision tower of %s', (family) => {
-  const config = configs[family]!;
+describe.each(Object.keys(tinyTowers))('the vision tower of %s', (family) => {
+  const config = tinyTowers[family]!;
   const { patchNumbers } = config.vision;
   let session: Session;
   beforeAll(async () => {
@@ -96,7 +59,7 @@ describe.each(Object.keys(configs))('the vision tower of %s', (family) => {
 
 describe('windows of an image', () => {
   it('cover every patch once, the larger ones first, within the frame', () => {
-    const { frames, windows } = visionLayout(configs['Qwen2.5-VL']!.vision, [small, wide]);
+    const { frames, windows } = visionLayout(tinyTowers['Qwen2.5-VL']!.vision, [small, wide]);
     expect(frames).toEqual([60, 48, 48]);
     expect(windows?.lengths).toEqual([16, 16, 8, 8, 8, 4, 16, 16, 16, 16, 16, 16]);
     expect(windows?.rows.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 156 }, (_, i) => i));

@@ -1,7 +1,7 @@
 import type { Value } from './ops/node.ts';
 import { dim } from './ops/shape.ts';
 import type { Trace } from './ops/trace.ts';
-import { lowRank } from './lora.ts';
+import { lowRanks } from './lora.ts';
 import type { LoraPair } from './lora.ts';
 
 /** What a forward pass computes with: weights by their names on disk, and LoRA pairs by the name of the module they update. */
@@ -31,22 +31,42 @@ export const fusedName = (modules: readonly string[]): string => modules.join('+
  * Shapes: x [..., K], W [N, K], b [N] → y [..., N].
  */
 export function linear(t: Trace, params: Parameters, module: string, x: Value): Value {
-  const W = weight(params, `${module}.weight`);
-  const bias = params.base[`${module}.bias`];
-  const rows = t.reshape(x, [-1, dim(x.shape, -1)]); // [M, K]
-  let y = t.cast(t.matmul(t.cast(rows, W.dtype), W, false, true), 'float32'); // [M, N]
-  if (bias !== undefined) y = t.add(y, bias);
-  const pair = params.lora?.[module];
-  if (pair !== undefined) y = t.add(y, lowRank(t, pair, rows));
-  return t.reshape(y, [...x.shape.slice(0, -1), dim(W.shape, 0)]);
+  const [y = x] = linears(t, params, [module], x);
+  return y;
 }
 
-/** Several modules of one input, side by side: one product where their weights are stored as one matrix. */
-export function linears(t: Trace, params: Parameters, modules: readonly string[], x: Value): Value {
+/** Several modules of one input, each by its own weight. */
+export function linears(
+  t: Trace,
+  params: Parameters,
+  modules: readonly string[],
+  x: Value,
+): readonly Value[] {
+  const rows = t.reshape(x, [-1, dim(x.shape, -1)]); // [M, K]
+  const pairs = modules.map((module) => params.lora?.[module]);
+  const updates = lowRanks(t, pairs, rows);
+  return modules.map((module, i) => {
+    const [y, update] = [product(t, params, module, rows), updates[i]];
+    const sum = update === undefined ? y : t.add(y, update);
+    return t.reshape(sum, [...x.shape.slice(0, -1), dim(y.shape, -1)]);
+  });
+}
+
+/** Several modules of one input, their outputs side by side; undefined where their weights are not stored as one matrix. */
+export function fusedLinear(
+  t: Trace,
+  params: Parameters,
+  modules: readonly string[],
+  x: Value,
+): Value | undefined {
   const fused = fusedName(modules);
-  if (`${fused}.weight` in params.base) return linear(t, params, fused, x);
-  return t.concat(
-    modules.map((module) => linear(t, params, module, x)),
-    -1,
-  );
+  return `${fused}.weight` in params.base ? linear(t, params, fused, x) : undefined;
+}
+
+/** x [M, K] → [M, N] float32. */
+function product(t: Trace, params: Parameters, module: string, x: Value): Value {
+  const W = weight(params, `${module}.weight`);
+  const bias = params.base[`${module}.bias`];
+  const y = t.matmul(t.cast(x, W.dtype), W, false, true);
+  return t.cast(bias === undefined ? y : t.biasAdd(y, t.cast(bias, W.dtype)), 'float32');
 }

@@ -1,4 +1,5 @@
 import type { Value } from './ops/node.ts';
+import { dim } from './ops/shape.ts';
 import type { Trace } from './ops/trace.ts';
 
 /** Low-rank update of one linear layer, in PEFT's orientation: A [r, K], B [N, r], s = α/r. */
@@ -33,6 +34,33 @@ export const drop = (t: Trace, { rate, key, stream }: Dropout, x: Value): Value 
 export function lowRank(t: Trace, { a, b, scale, dropout }: LoraPair, x: Value): Value {
   const seen = dropout === undefined ? x : drop(t, dropout, x);
   return t.matmul(t.scale(t.matmul(seen, a, false, true), scale), b, false, true);
+}
+
+/**
+ * Updates of several layers that read the same x, in order, undefined where there is none. Products with an A are so narrow
+ * that those of all layers cost little more than one, so they are one product with every A, unless layers drop out apart.
+ */
+export function lowRanks(
+  t: Trace,
+  pairs: readonly (LoraPair | undefined)[],
+  x: Value,
+): readonly (Value | undefined)[] {
+  const joined = pairs.flatMap((pair) => (pair === undefined || pair.dropout !== undefined ? [] : [pair]));
+  if (joined.length < 2) return pairs.map((pair) => pair && lowRank(t, pair, x));
+  const all = t.concat(
+    joined.map(({ a, scale }) => t.scale(a, scale)),
+    0,
+  ); // [Σr, K]
+  const parts = t.split(
+    t.matmul(x, all, false, true),
+    joined.map(({ a }) => dim(a.shape, 0)),
+    1,
+  );
+  return pairs.map((pair) => {
+    if (pair === undefined) return undefined;
+    const part = parts[joined.indexOf(pair)];
+    return part === undefined ? lowRank(t, pair, x) : t.matmul(part, pair.b, false, true);
+  });
 }
 
 /** The update as a matrix: `s·B·A` [N, K] float32, what is added to a weight when an adapter is merged. */

@@ -54,6 +54,11 @@ export const verbs: Readonly<Record<string, Verb>> = {
     about: 'score predictions made anywhere, row by row and in total',
     load: () => import('./score.ts'),
   },
+  bench: {
+    group: 'This machine:',
+    about: 'measure how fast a model trains and samples here',
+    load: () => import('./bench.ts'),
+  },
   setup: {
     group: 'This machine:',
     about: 'install and build what is missing: packages, TensorFlow library and binding, local servers',

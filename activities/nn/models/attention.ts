@@ -30,11 +30,13 @@ export function causalAttention(t: Trace, { q, k, v }: Heads): Value {
   const queries = t.transpose(t.reshape(t.scale(q, 1 / Math.sqrt(D)), [B, T, KV, G, D]), [0, 2, 3, 1, 4]); // [B, KV, G, T, D]
   const [keys, values] = [t.transpose(k, [0, 2, 1, 3]), t.transpose(v, [0, 2, 1, 3])]; // [B, KV, T, D]
   const block = T > 2 * queryBlock ? queryBlock : T;
+  const sizes = Array.from({ length: Math.ceil(T / block) }, (_, i) => Math.min(block, T - i * block));
   const contexts: Value[] = [];
-  for (let from = 0; from < T; from += block) {
-    const rows = Math.min(block, T - from);
+  for (const [i, part] of t.split(queries, sizes, 3).entries()) {
+    const from = i * block;
+    const rows = dim(part.shape, 3);
     const seen = from + rows;
-    const here = t.reshape(t.slice(queries, [0, 0, 0, from, 0], [B, KV, G, rows, D]), [B, KV, G * rows, D]);
+    const here = t.reshape(part, [B, KV, G * rows, D]);
     const scores = t.reshape(
       t.batchMatmul(here, t.slice(keys, [0, 0, 0, 0], [B, KV, seen, D]), false, true),
       [B, KV, G, rows, seen],

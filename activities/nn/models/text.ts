@@ -6,7 +6,7 @@
  *
  * Reference: Wang et al. 2024, https://arxiv.org/abs/2409.12191; transformers `models/qwen2_vl/modeling_qwen2_vl.py`.
  */
-import { linear, linears, weight } from '../linear.ts';
+import { fusedLinear, linear, linears, weight } from '../linear.ts';
 import type { Parameters } from '../linear.ts';
 import type { Value } from '../ops/node.ts';
 import { dim } from '../ops/shape.ts';
@@ -108,16 +108,23 @@ function projectHeads(
 ): Heads {
   const [B = 0, T = 0] = x.shape;
   const modules = ['q_proj', 'k_proj', 'v_proj'].map((name) => `${module}.${name}`);
-  const all = t.reshape(linears(t, params, modules, x), [B, T, heads + 2 * kvHeads, headDim]);
-  const [qk = all, v = all] = t.split(all, [heads + kvHeads, kvHeads], 2);
-  const [q = all, k = all] = t.split(rotate(t, qk, rotation), [heads, kvHeads], 2);
-  return { q, k, v };
+  const fused = fusedLinear(t, params, modules, x);
+  if (fused !== undefined) {
+    const all = t.reshape(fused, [B, T, heads + 2 * kvHeads, headDim]);
+    const [qk = all, v = all] = t.split(all, [heads + kvHeads, kvHeads], 2);
+    const [q = all, k = all] = t.split(rotate(t, qk, rotation), [heads, kvHeads], 2);
+    return { q, k, v };
+  }
+  const [q = x, k = x, v = x] = linears(t, params, modules, x).map((y) => t.reshape(y, [B, T, -1, headDim]));
+  return { q: rotate(t, q, rotation), k: rotate(t, k, rotation), v };
 }
 
 /** SwiGLU: `W_down(silu(W_gate x) · W_up x)`. */
 function feedForward(t: Trace, params: Parameters, config: TextConfig, module: string, x: Value): Value {
   const I = config.intermediateSize;
-  const both = linears(t, params, [`${module}.gate_proj`, `${module}.up_proj`], x);
-  const [gate = both, up = both] = t.split(both, [I, I], -1);
+  const modules = [`${module}.gate_proj`, `${module}.up_proj`];
+  const fused = fusedLinear(t, params, modules, x);
+  const both = fused === undefined ? linears(t, params, modules, x) : t.split(fused, [I, I], -1);
+  const [gate = x, up = x] = both;
   return linear(t, params, `${module}.down_proj`, t.mul(silu(t, gate), up));
 }

@@ -36,8 +36,14 @@ export function gradient(
     const [first] = node.outputs;
     const arrived = gs.find((g) => g !== undefined);
     if (first === undefined || arrived === undefined) continue;
-    if (node.derivatives !== undefined) {
-      for (const { x, by } of node.derivatives) if (leads.has(x.node)) cotangents.add(x, t.mul(by, arrived));
+    if (node.pullback !== undefined) {
+      const { xs } = node.pullback;
+      for (const [i, cotangent] of node.pullback.cotangents(arrived).entries()) {
+        const x = xs[i];
+        if (x === undefined || !sameShape(x.shape, cotangent.shape))
+          throw new ShapeError(`pullback: ${show(cotangent.shape)} for ${show(x?.shape ?? [])}`);
+        if (leads.has(x.node)) cotangents.add(x, cotangent);
+      }
       continue;
     }
     const rule = rules[node.op];
@@ -62,7 +68,7 @@ function nodesFrom(nodes: readonly Node[], xs: readonly Value[]): Set<Node> {
   const reached = new Set(xs.map((x) => x.node));
   for (const node of nodes) {
     if (node.op === 'StopGradient' || !node.outputs.some((value) => isFloat(value.dtype))) continue;
-    const reads = node.derivatives?.map(({ x }) => x) ?? node.inputs;
+    const reads = node.pullback?.xs ?? node.inputs;
     if (reads.some((value) => reached.has(value.node) && isFloat(value.dtype))) reached.add(node);
   }
   return reached;

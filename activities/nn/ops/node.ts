@@ -23,14 +23,15 @@ export interface Node {
   readonly control: readonly Node[];
   /** The segment it was recorded in: what a backward pass may compute again as a whole. */
   readonly segment: number | undefined;
-  /** Of a scalar whose derivatives are known: they are taken for its gradient, and its inputs are not looked at. */
-  readonly derivatives?: readonly Derivative[];
+  /** Of a value whose gradient is known: it is taken instead of the operation's rule, and the inputs are not looked at. */
+  readonly pullback?: Pullback;
 }
 
-/** How a scalar changes with `x`: `by` has the shape of x. */
-export interface Derivative {
-  readonly x: Value;
-  readonly by: Value;
+/** Takes the cotangent of a value to those of what it was computed from. */
+export interface Pullback {
+  readonly xs: readonly Value[];
+  /** Of each of `xs`, in its shape. */
+  cotangents(g: Value): readonly Value[];
 }
 
 /** One output of a node. */

@@ -1,5 +1,5 @@
 import type { DType, HostArray } from './dtype.ts';
-import type { Attributes, Derivative, Node, Value } from './node.ts';
+import type { Attributes, Pullback, Node, Value } from './node.ts';
 import { sameShape, ShapeError, show, sizeOf } from './shape.ts';
 import type { Shape } from './shape.ts';
 
@@ -37,13 +37,10 @@ export class Recorder {
     return this.record(node.op, node.attrs, inputs, outputs, [...node.control, ...control]);
   }
 
-  /** The scalar itself, whose gradient is what the derivatives say. */
-  withDerivatives(y: Value, derivatives: readonly Derivative[]): Value {
-    for (const { x, by } of derivatives)
-      if (y.shape.length > 0 || !sameShape(x.shape, by.shape))
-        throw new ShapeError(`withDerivatives: ${show(by.shape)} of ${show(y.shape)} by ${show(x.shape)}`);
+  /** The value itself, whose gradient with respect to `xs` is what `cotangents` makes of its own. */
+  withPullback(y: Value, xs: readonly Value[], cotangents: Pullback['cotangents']): Value {
     const attrs = { T: { type: y.dtype } };
-    return first(this.record('Identity', attrs, [y], [[y.shape, y.dtype]], [], derivatives));
+    return first(this.record('Identity', attrs, [y], [[y.shape, y.dtype]], [], { xs, cotangents }));
   }
 
   /** A value fed by name with every run. */
@@ -185,11 +182,11 @@ export class Recorder {
     inputs: readonly Value[],
     outputs: readonly Signature[],
     control: readonly Node[] = [],
-    derivatives?: readonly Derivative[],
+    pullback?: Pullback,
   ): Node {
     const made: Value[] = [];
     const segment = givens.has(op) ? undefined : this.#segment;
-    const known = derivatives === undefined ? {} : { derivatives };
+    const known = pullback === undefined ? {} : { pullback };
     const node: Node = {
       id: this.nodes.length,
       op,

@@ -22,6 +22,7 @@ export const rules: Readonly<Record<string, Rule>> = {
     x && fold(t, g, shapeOf(node, 0)),
     y && fold(t, g, shapeOf(node, 1)),
   ],
+  BiasAdd: (t, { node, g, needs: [x, b] }) => [x && g, b && fold(t, g, shapeOf(node, 1))],
   Sub: (t, { node, g, needs: [x, y] }) => [
     x && fold(t, g, shapeOf(node, 0)),
     y && fold(t, t.neg(g), shapeOf(node, 1)),
@@ -113,9 +114,6 @@ export const rules: Readonly<Record<string, Rule>> = {
     return [t.sub(gy, t.mul(t.sum(gy, [-1], true), output(node)))];
   },
   LogSoftmax: (t, { node, g }) => [t.sub(g, t.mul(t.sum(g, [-1], true), t.exp(output(node))))],
-  SparseSoftmaxCrossEntropyWithLogits: (t, { node, g }) => [
-    t.mul(t.reshape(g, [...g.shape, 1]), output(node, 1)),
-  ],
 
   Reshape: (t, { node, g }) => [t.reshape(g, shapeOf(node, 0))],
   Transpose: (t, { node, g }) => {

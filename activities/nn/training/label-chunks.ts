@@ -74,15 +74,17 @@ export const overLabels = <K extends string>(
       return [name, values[0]?.shape.length === 0 ? t.addAll(values) : t.concat(values, 0)];
     }),
   ) as Record<K | 'loss', Value>;
-  const derivatives = [
-    ...by.rows.map((x, i) => ({
-      x,
-      by: t.concat(
+  const gradients = [
+    ...by.rows.map((_, i) =>
+      t.concat(
         rowGradients.map((gs) => gs[i] as Value),
         0,
       ),
-    })),
-    ...by.shared.map((x, i) => ({ x, by: sharedGradients?.[i] as Value })),
+    ),
+    ...(sharedGradients ?? []),
   ];
-  return { ...joined, loss: t.withDerivatives(joined.loss, derivatives) };
+  const loss = t.withPullback(joined.loss, [...by.rows, ...by.shared], (g) =>
+    gradients.map((of) => t.mul(of, g)),
+  );
+  return { ...joined, loss };
 };

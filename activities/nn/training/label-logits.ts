@@ -9,6 +9,7 @@ import { multimodalRotation } from '../models/rope.ts';
 import { embedTokens, hiddenRows, textLayers } from '../models/text.ts';
 import type { Attend } from '../models/text.ts';
 import type { Value } from '../ops/node.ts';
+import { dim, sameShape } from '../ops/shape.ts';
 import type { Trace } from '../ops/trace.ts';
 import type { BatchShape } from './batch-shapes.ts';
 
@@ -41,6 +42,7 @@ export const declareBatch = (t: Trace, { rows, length, tokens, labels }: BatchSh
 const attendInRows =
   (t: Trace, { places, tokens }: BatchInputs): Attend =>
   (_, heads) => {
+    if (sameShape(places.shape, [1, dim(tokens.shape, 0)])) return causalAttention(t, heads);
     const spread = (x: Value): Value => {
       const [, n = 0, h = 0, d = 0] = x.shape;
       return t.reshape(t.gather(t.reshape(x, [n, h * d]), places), [...places.shape, h, d]); // [B, T, H, d]

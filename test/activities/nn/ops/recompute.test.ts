@@ -89,13 +89,13 @@ describe('a backward pass that computes segments again', () => {
   });
 });
 
-describe('a scalar whose derivatives are known', () => {
-  it('passes them on, scaled, instead of its own', async () => {
+describe('a value whose gradient is known', () => {
+  it('passes it on instead of its operation’s own', async () => {
     const program = new Program();
     program.entry('e', (t) => {
       const x = t.input('x', [M, D]);
       const inner = t.square(x);
-      const y = t.withDerivatives(t.sum(inner, [0, 1]), [{ x: inner, by: t.full([M, D], 2) }]);
+      const y = t.withPullback(t.sum(inner, [0, 1]), [inner], (g) => [t.mul(t.full([M, D], 2), g)]);
       const [g] = gradient(t, t.scale(y, 3), [x]) as [Value];
       return { outputs: { y, g } };
     });
@@ -109,11 +109,10 @@ describe('a scalar whose derivatives are known', () => {
     );
   });
 
-  it('refuses derivatives of other shapes, and of what is no scalar', () => {
+  it('refuses a gradient of another shape', () => {
     const t = new Trace();
     const x = t.input('x', [M, D]);
-    const by = t.full([M, D], 1);
-    expect(() => t.withDerivatives(t.sum(x, [0, 1]), [{ x, by: t.full([D], 1) }])).toThrow('withDerivatives');
-    expect(() => t.withDerivatives(x, [{ x, by }])).toThrow('withDerivatives');
+    const y = t.withPullback(t.sum(x, [0, 1]), [x], () => [t.full([D], 1)]);
+    expect(() => gradient(t, y, [x])).toThrow('pullback: [');
   });
 });

@@ -41,6 +41,11 @@ const cases: readonly Case[] = [
     f: (t, x) => t.maximum(t.mul(x, x), t.add(x, apart(t))),
     range: [0.2, 0.8],
   },
+  {
+    name: 'BiasAdd',
+    shapes: [[2, 3], [3]],
+    f: (t, x, y) => t.square(t.biasAdd(x, y)),
+  },
   { name: 'AddN', shapes: [[2, 3]], f: (t, x) => t.addAll([x, t.square(x), t.exp(x)]) },
   { name: 'Neg', shapes: [[3]], f: (t, x) => t.neg(t.square(x)) },
   { name: 'Square', shapes: [[3]], f: (t, x) => t.square(x) },
@@ -85,7 +90,7 @@ const cases: readonly Case[] = [
   { name: 'Softmax', shapes: [[2, 4]], f: (t, x) => t.softmax(x) },
   { name: 'LogSoftmax', shapes: [[2, 4]], f: (t, x) => t.logSoftmax(x) },
   {
-    name: 'SparseSoftmaxCrossEntropyWithLogits',
+    name: 'the pullback of cross-entropy',
     shapes: [[2, 4]],
     f: (t, x) => t.crossEntropy(x, t.ints([3, 1])),
   },

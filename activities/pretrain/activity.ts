@@ -17,7 +17,10 @@ import { trainFromScratch } from './train.ts';
 /** β of the prototype: a shorter memory of squared gradients suits a thousand steps. */
 const BETAS = [0.9, 0.98] as const;
 
-/** Makes the demo's base: a small Qwen2-VL, trained from random weights on the clinic's corpus. */
+/**
+ * Makes the demo's base: a small Qwen2-VL, trained from random weights on the clinic's corpus. Nothing is frozen, so that all
+ * weights are float32 whatever the dtype: bfloat16 would round most updates away.
+ */
 export const pretrainStage = defineStage({
   name: 'pretrain',
   specVersion: 2,
@@ -61,6 +64,7 @@ export const pretrainStage = defineStage({
         imagesPerRow: IMAGES_PER_ROW,
         maxTokens: LONGEST_ROW,
         lossNormalisation: 'token',
+        execution: io.compute.execution,
       },
       {
         signal: io.signal,

@@ -44,6 +44,7 @@ export interface PretrainJob {
   /** No row is longer. */
   readonly maxTokens: number;
   readonly lossNormalisation: 'sequence' | 'token';
+  readonly execution: 'graph' | 'xla';
 }
 
 export interface PretrainIo {
@@ -112,7 +113,7 @@ export const trainFromScratch = async (
   const program = new Program();
   for (const shape of shapes) addSupervisedEntry(program, model, shape);
   addUpdateEntry(program, layout.flat, job.optimizer);
-  const session = await program.load();
+  const session = await program.load({ execution: job.execution });
   try {
     const trainer = createTrainer(session, layout.flat, job.optimizer, job.steps);
     await trainer.start(resume?.arrays ?? { values: startModel(layout, job.seed) });

@@ -70,13 +70,16 @@ export async function openAnswerer(options: AnswererOptions): Promise<Answerer> 
     modes: [options.sampled ? 'sample' : 'greedy'],
     suppressed: options.sampled ? options.suppressed : [],
   });
-  addVisionEntries(
+  const vision = addVisionEntries(
     program,
     config,
     source,
     prompts.flatMap(({ grids }) => grids),
   );
-  const session = await program.load(options.threads === undefined ? {} : { threads: options.threads });
+  const session = await program.load({
+    execution: compute?.execution ?? 'graph',
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
+  });
   try {
     await fillModel(session, checkpoint, adapter, compute?.dtype);
     generator.prepare(session);
@@ -84,7 +87,7 @@ export async function openAnswerer(options: AnswererOptions): Promise<Answerer> 
     session.dispose();
     throw error;
   }
-  const embedder = createEmbedder(session, options.loadImage);
+  const embedder = createEmbedder(session, options.loadImage, vision);
   return {
     answer(sampling, ledger) {
       const requests = prompts.map(({ id, tokens, positions, images }, i) => {

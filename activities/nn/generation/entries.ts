@@ -39,6 +39,9 @@ export interface BatchEntries {
   readonly decode: readonly string[];
 }
 
+/** Never compiled by XLA: where a slice is written is a constant to it, so that each new token would be compiled for anew. */
+export const asTraced = { compile: false };
+
 /**
  * Adds the entry points that complete a batch of prompts: `prefill` computes the prompts' keys and values and draws the first
  * tokens, `decode` draws one more for every row. Keys and values stay in variables: those of prompts are written once and shared
@@ -48,10 +51,10 @@ export function addBatchEntries(program: Program, options: EntryOptions): BatchE
   const { prompts: P, group, promptTokens: T, imageEmbeddings: M } = options.sizes;
   const cache = `${options.name}/${P}x${group}x${T}.${M}`;
   const name = `${cache}/${options.mode}`;
-  program.entry(`${name}/prefill`, (t) => prefill(t, options, cache));
+  program.entry(`${name}/prefill`, (t) => prefill(t, options, cache), asTraced);
   const decode = Array.from({ length: options.chunks }, (_, i) => `${name}/decode-${i + 1}`);
   for (const [i, entry] of decode.entries())
-    program.entry(entry, (t) => decodeStep(t, options, cache, i + 1));
+    program.entry(entry, (t) => decodeStep(t, options, cache, i + 1), asTraced);
   return { sizes: options.sizes, prefill: `${name}/prefill`, decode };
 }
 

@@ -33,7 +33,7 @@ export async function forwardPrompt(
   program.entry('forward', (t) => ({
     outputs: recordPrompt(t, modelVariables(t, config, adapter, compute?.arithmetic), config, prompt),
   }));
-  const session = await program.load();
+  const session = await program.load({ execution: compute?.execution ?? 'graph' });
   try {
     await fillModel(session, checkpoint, adapter, compute?.dtype);
     const feeds = await promptInputs(config, prompt, model.loadImage);

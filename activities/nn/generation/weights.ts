@@ -6,6 +6,7 @@ import { modelParameters, textLinears } from '../models/parameters.ts';
 import type { Value } from '../ops/node.ts';
 import type { Trace } from '../ops/trace.ts';
 import type { Program } from '../runtime/program.ts';
+import { asTraced } from './entries.ts';
 
 /**
  * Weights as generation reads them: an adapter is merged into a copy, and modules with one input lie in one matrix. A step of a few
@@ -37,20 +38,24 @@ export function addGenerationWeights(
   ).flat();
   const variables: { key: string; shape: readonly number[]; dtype: Value['dtype'] }[] = [];
   const prepareEntry = `${name}/prepare`;
-  program.entry(prepareEntry, (t) => {
-    const params = source(t);
-    const writes = groups.flatMap((modules) =>
-      ['weight', 'bias'].flatMap((kind) => {
-        const parts = modules.flatMap((module) => part(t, params, module, kind));
-        if (parts.length === 0) return [];
-        const value = t.concat(parts, 0);
-        const key = `${fusedName(modules)}.${kind}`;
-        variables.push({ key, shape: value.shape, dtype: value.dtype });
-        return [t.overwrite(t.scratch(`${name}/${key}`, value.shape, value.dtype), value)];
-      }),
-    );
-    return { outputs: { done: t.after(writes, t.scalar(1, 'int32')) } };
-  });
+  program.entry(
+    prepareEntry,
+    (t) => {
+      const params = source(t);
+      const writes = groups.flatMap((modules) =>
+        ['weight', 'bias'].flatMap((kind) => {
+          const parts = modules.flatMap((module) => part(t, params, module, kind));
+          if (parts.length === 0) return [];
+          const value = t.concat(parts, 0);
+          const key = `${fusedName(modules)}.${kind}`;
+          variables.push({ key, shape: value.shape, dtype: value.dtype });
+          return [t.overwrite(t.scratch(`${name}/${key}`, value.shape, value.dtype), value)];
+        }),
+      );
+      return { outputs: { done: t.after(writes, t.scalar(1, 'int32')) } };
+    },
+    asTraced,
+  );
   const linearNames = new Set(
     textLinears(config.text).flatMap(({ module }) => [`${module}.weight`, `${module}.bias`]),
   );

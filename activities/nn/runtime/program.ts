@@ -2,7 +2,7 @@ import { liveNodes } from '../ops/node.ts';
 import type { Value } from '../ops/node.ts';
 import { sameShape, ShapeError, show } from '../ops/shape.ts';
 import { Trace } from '../ops/trace.ts';
-import type { NamedNodes, Signature } from './graph-def.ts';
+import type { EntryPoint } from './graph-def.ts';
 import { Session } from './session.ts';
 import type { TensorFlowOptions } from './tensorflow.ts';
 import { chunksOf, receive, send } from './variable.ts';
@@ -12,21 +12,30 @@ export interface Entry {
   readonly outputs: Readonly<Record<string, Value>>;
 }
 
+export interface EntryOptions {
+  /** Whether it is compiled where a program is loaded for XLA; by default it is. */
+  readonly compile?: boolean;
+}
+
+export interface LoadOptions extends TensorFlowOptions {
+  /** graph: nodes are run as traced; xla: each entry point is compiled when it first runs, which takes seconds. */
+  readonly execution?: 'graph' | 'xla';
+}
+
 /**
  * Several entry points that share variables by name and become one TensorFlow graph: training steps, rollouts, exports,
  * one of each a length bucket. Everything is declared before `load`; a session's graph does not grow.
  */
 export class Program {
-  readonly #graph: NamedNodes[] = [];
-  readonly #signatures: Signature[] = [];
+  readonly #entries: (Omit<EntryPoint, 'compiled'> & Required<EntryOptions>)[] = [];
   readonly #variables = new Map<string, Variable>();
   readonly #scratches = new Set<string>();
 
   /** Records an entry point. Its inputs are those the function declares on the trace. */
-  entry(name: string, build: (t: Trace) => Entry): void {
+  entry(name: string, build: (t: Trace) => Entry, { compile = true }: EntryOptions = {}): void {
     if (!/^[A-Za-z0-9][A-Za-z0-9_./-]*$/.test(name))
       throw new TypeError(`entry point "${name}" is not a TensorFlow name`);
-    if (this.#signatures.some((signature) => signature.name === name))
+    if (this.#entries.some((entry) => entry.name === name))
       throw new TypeError(`entry point "${name}" is recorded twice`);
     const t = new Trace();
     const { outputs } = build(t);
@@ -36,8 +45,13 @@ export class Program {
     for (const [variable, value] of t.variables) this.#declare(name, variable, value);
     for (const scratch of t.scratches) this.#scratches.add(scratch);
     const roots = [...Object.values(outputs), ...t.inputs.values()];
-    this.#graph.push({ entry: name, nodes: liveNodes(t.nodes, roots) });
-    this.#signatures.push({ name, inputs: Object.fromEntries(t.inputs), outputs });
+    this.#entries.push({
+      name,
+      inputs: Object.fromEntries(t.inputs),
+      outputs,
+      nodes: liveNodes(t.nodes, roots),
+      compile,
+    });
   }
 
   /** What a session can set and get. */
@@ -46,12 +60,16 @@ export class Program {
   }
 
   /** Adds the entry points that write and read variables, emits the graph and opens a session on it. */
-  async load(options: TensorFlowOptions = {}): Promise<Session> {
+  async load({ execution = 'graph', ...options }: LoadOptions = {}): Promise<Session> {
     const variables = this.variables;
     const chunks = chunksOf(variables);
     for (const [index, variable] of variables.entries()) this.#access(`${index}`, [variable]);
     for (const [index, chunk] of chunks.entries()) this.#access(`chunk-${index}`, chunk.variables);
-    return Session.open(this.#graph, this.#signatures, variables, chunks, options);
+    const entries = this.#entries.map(({ compile, ...entry }) => ({
+      ...entry,
+      compiled: compile && execution === 'xla',
+    }));
+    return Session.open(entries, variables, chunks, options);
   }
 
   #declare(entry: string, name: string, { shape, dtype }: Value): void {
@@ -64,14 +82,26 @@ export class Program {
   }
 
   #access(suffix: string, variables: readonly Variable[]): void {
-    this.entry(`set/${suffix}`, (t) => {
-      const writes = variables.map((variable, i) =>
-        t.overwrite(t.variable(variable.name, variable.shape, variable.dtype), receive(t, `v${i}`, variable)),
-      );
-      return { outputs: { done: t.after(writes, t.scalar(1, 'int32')) } };
-    });
-    this.entry(`get/${suffix}`, (t) => ({
-      outputs: Object.fromEntries(variables.map((variable, i) => [`v${i}`, send(t, variable)])),
-    }));
+    const asTraced = { compile: false };
+    this.entry(
+      `set/${suffix}`,
+      (t) => {
+        const writes = variables.map((variable, i) =>
+          t.overwrite(
+            t.variable(variable.name, variable.shape, variable.dtype),
+            receive(t, `v${i}`, variable),
+          ),
+        );
+        return { outputs: { done: t.after(writes, t.scalar(1, 'int32')) } };
+      },
+      asTraced,
+    );
+    this.entry(
+      `get/${suffix}`,
+      (t) => ({
+        outputs: Object.fromEntries(variables.map((variable, i) => [`v${i}`, send(t, variable)])),
+      }),
+      asTraced,
+    );
   }
 }

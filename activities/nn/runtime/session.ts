@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { HostArray } from '../ops/dtype.ts';
 import { show, sizeOf } from '../ops/shape.ts';
 import { savedModel } from './graph-def.ts';
-import type { NamedNodes, Signature } from './graph-def.ts';
+import type { EntryPoint, Signature } from './graph-def.ts';
 import { loadTensorFlow } from './tensorflow.ts';
 import type { TensorFlow, TensorFlowOptions } from './tensorflow.ts';
 import { wire } from './variable.ts';
@@ -42,8 +42,7 @@ export class Session {
   }
 
   static async open(
-    graph: readonly NamedNodes[],
-    signatures: readonly Signature[],
+    entries: readonly EntryPoint[],
     variables: readonly Variable[],
     chunks: readonly Chunk[],
     options: TensorFlowOptions,
@@ -52,12 +51,12 @@ export class Session {
     const folder = await mkdtemp(join(tmpdir(), 'mmedexpert-graph-'));
     try {
       const models = new Map<string, Model>();
-      for (const [index, signature] of signatures.entries()) {
+      for (const [index, entry] of entries.entries()) {
         // The graph is read with the first signature; tfjs reads the file again for each further one, but only for its names.
-        await writeFile(join(folder, 'saved_model.pb'), savedModel(index === 0 ? graph : [], [signature]));
-        models.set(signature.name, await tf.node.loadSavedModel(folder, ['serve'], signature.name));
+        await writeFile(join(folder, 'saved_model.pb'), savedModel(index === 0 ? entries : [], entry));
+        models.set(entry.name, await tf.node.loadSavedModel(folder, ['serve'], entry.name));
       }
-      return new Session(tf, models, signatures, variables, chunks);
+      return new Session(tf, models, entries, variables, chunks);
     } finally {
       await rm(folder, { recursive: true });
     }

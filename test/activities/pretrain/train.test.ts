@@ -66,6 +66,7 @@ const job = (steps: number): PretrainJob => ({
   imagesPerRow: 1,
   maxTokens: 12,
   lossNormalisation: 'token',
+  execution: 'graph',
 });
 
 const quiet = {

@@ -100,4 +100,33 @@ describe.skipIf(!hasShared)('the verb merge', () => {
       params: { ends: ['AM', 'CAH'], t: 0.25 },
     });
   });
+
+  it('says by how much what is stored differs from what was merged, with an adapter alone on all three ways', async () => {
+    const agreementOf = async (name: string, ...more: string[]) => {
+      const out = path.join(scratch, name);
+      await merge(...base, ...adapter('AM'), '--method', 'linear', '--out', out, ...more);
+      const text = readFileSync(path.join(out, 'merge-report.json'), 'utf8');
+      const card = readFileSync(path.join(out, 'README.md'), 'utf8');
+      return { agreement: MergeReport.parse(JSON.parse(text)).agreement, card };
+    };
+    const exact = await agreementOf('exact');
+    expect(exact.agreement!.pairs.map(({ from, to }) => `${from} ${to}`)).toEqual([
+      'adapter unrounded',
+      'adapter stored',
+      'unrounded stored',
+    ]);
+    for (const { maxAbs, meanKl, sameArgmax } of exact.agreement!.pairs) {
+      expect(maxAbs).toBeLessThan(3e-4);
+      expect(meanKl).toBeLessThan(1e-6);
+      expect(sameArgmax).toBe(1);
+    }
+    const rounded = await agreementOf('rounded', '--dtype', 'bfloat16', '--lambda', '0.5');
+    expect(rounded.agreement!.pairs).toHaveLength(1);
+    expect(rounded.agreement!.pairs[0]!.maxAbs).toBeGreaterThan(1e-2);
+    expect(rounded.agreement!.pairs[0]!.meanKl).toBeGreaterThan(0);
+    expect(rounded.card).toContain('| base plus vector, unrounded | this model, read again |');
+    const unseen = await agreementOf('unseen', '--no-verify');
+    expect(unseen.agreement).toBeNull();
+    expect(unseen.card).toContain('were not compared');
+  });
 });

@@ -117,9 +117,11 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
   const grids = [...job.grids.values()];
   const frozen = frozenParameters(config, job.compute.arithmetic);
   const refersToTower = model.trainsTower === true && params.beta > 0;
-  addVisionEntries(program, config, towerParameters(model, frozen), grids);
-  if (refersToTower) addVisionEntries(program, config, frozen, grids, REFERENCE);
-  if (model.trainsTower === true) addTowerEntries(program, model, grids);
+  const vision = addVisionEntries(program, config, towerParameters(model, frozen), grids);
+  const referenceVision = refersToTower
+    ? addVisionEntries(program, config, frozen, grids, REFERENCE)
+    : undefined;
+  if (model.trainsTower === true) addTowerEntries(program, model, vision.graphs);
   const generator = addGenerator(program, {
     name: 'rollout',
     config,
@@ -136,11 +138,17 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
   try {
     await job.fillBase(session);
     const trainer = createTrainer(session, layout, params, params.steps);
-    const embedder = createEmbedder(session, job.loadImage);
-    const reference = refersToTower
-      ? createEmbedder(session, job.loadImage, { tower: REFERENCE })
-      : undefined;
-    const sight = { model, session, load: job.loadImage, embedder, reference };
+    const embedder = createEmbedder(session, job.loadImage, vision);
+    const reference =
+      referenceVision === undefined ? undefined : createEmbedder(session, job.loadImage, referenceVision);
+    const sight = {
+      model,
+      session,
+      load: job.loadImage,
+      graphs: vision.graphs,
+      embedder,
+      reference,
+    };
     await trainer.start(job.resume?.state.arrays ?? { values: startAdapter(layout, params.seed) });
     const history = [...((job.resume?.state.state.history ?? []) as GbaMetric[])];
     const rollouts = [...(job.resume?.rollouts ?? [])];

@@ -98,15 +98,15 @@ export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): 
   for (const shape of shapes) addSupervisedEntry(program, model, shape);
   for (const shape of validation.shapes) addValidationEntry(program, model, shape);
   const frozen = frozenParameters(config, job.compute.arithmetic);
-  addVisionEntries(program, config, towerParameters(model, frozen), job.grids);
-  if (model.trainsTower === true) addTowerEntries(program, model, job.grids);
+  const vision = addVisionEntries(program, config, towerParameters(model, frozen), job.grids);
+  if (model.trainsTower === true) addTowerEntries(program, model, vision.graphs);
   addUpdateEntry(program, layout, params);
   const session = await program.load({ execution: job.compute.execution });
   try {
     await job.fillBase(session);
     const trainer = createTrainer(session, layout, params, order.steps);
-    const embedder = createEmbedder(session, job.loadImage);
-    const sight = { model, session, load: job.loadImage, embedder };
+    const embedder = createEmbedder(session, job.loadImage, vision);
+    const sight = { model, session, load: job.loadImage, graphs: vision.graphs, embedder };
     const begin: { values: Float32Array } & Partial<TrainingArrays> = job.resume?.arrays ?? {
       values: job.start ?? startAdapter(layout, params.seed),
     };

@@ -3,37 +3,36 @@ import type { ImagePatches } from '../images/patches.ts';
 import type { Parameters } from '../linear.ts';
 import type { ModelConfig } from '../models/config.ts';
 import type { Grid } from '../models/position-ids.ts';
-import { forwardVision } from '../models/vision.ts';
 import type { Trace } from '../ops/trace.ts';
 import type { Program } from '../runtime/program.ts';
 import type { Session } from '../runtime/session.ts';
+import { embedImage, imageFeeds, planVisionGraphs } from './vision-graphs.ts';
+import type { VisionGraph } from './vision-graphs.ts';
 
 /** Reads an image by name and brings it to the form the vision tower takes. */
 export type LoadImage = (name: string) => Promise<ImagePatches>;
 
-export const gridName = ({ t, h, w }: Grid): string => `${t}x${h}x${w}`;
+/** Entry points of a vision tower for the images of a job. */
+export interface VisionEntries {
+  readonly name: string;
+  readonly config: ModelConfig;
+  readonly graphs: readonly VisionGraph[];
+}
 
-/** Each grid once, in the order of the first. */
-export const distinctGrids = (grids: Iterable<Grid>): Grid[] => [
-  ...new Map([...grids].map((grid) => [gridName(grid), grid])).values(),
-];
-
-const VISION = 'vision';
-
-/** Declares the vision tower for each of the grids under a name; equal grids share one graph. */
+/** Declares the vision tower, under a name, for images of these grids, one entry an image. */
 export const addVisionEntries = (
   program: Program,
   config: ModelConfig,
   parameters: (t: Trace) => Parameters,
   grids: Iterable<Grid>,
-  name = VISION,
-): void => {
-  for (const grid of distinctGrids(grids))
-    program.entry(`${name}/${gridName(grid)}`, (t) => {
-      const patches = grid.t * grid.h * grid.w;
-      const pixels = t.input('pixels', [patches, config.vision.patchNumbers]);
-      return { outputs: { embeds: forwardVision(t, parameters(t), config, { pixels, grids: [grid] }) } };
-    });
+  name = 'vision',
+): VisionEntries => {
+  const graphs = planVisionGraphs(config.vision, grids);
+  for (const graph of graphs)
+    program.entry(`${name}/${graph.name}`, (t) => ({
+      outputs: { embeds: embedImage(t, parameters(t), config, graph) },
+    }));
+  return { name, config, graphs };
 };
 
 /** Embeddings kept at once; beyond it the oldest are computed again. */
@@ -49,10 +48,8 @@ export interface ImageEmbedder {
 export const createEmbedder = (
   session: Session,
   load: LoadImage,
-  {
-    tower = VISION,
-    limitBytes = LIMIT_BYTES,
-  }: { readonly tower?: string; readonly limitBytes?: number } = {},
+  { name: tower, config, graphs }: VisionEntries,
+  limitBytes: number = LIMIT_BYTES,
 ): ImageEmbedder => {
   const kept = new Map<string, Float32Array>();
   let bytes = 0;
@@ -60,10 +57,9 @@ export const createEmbedder = (
     async embed(name) {
       const known = kept.get(name);
       if (known !== undefined) return known;
-      const { pixelValues, grid } = await load(name);
-      const embeds = session.run(`${tower}/${gridName(grid)}`, { pixels: pixelValues })[
-        'embeds'
-      ] as Float32Array;
+      const { graph, feeds, embeddings } = imageFeeds(config.vision, graphs, await load(name));
+      const found = session.run(`${tower}/${graph.name}`, feeds)['embeds'] as Float32Array;
+      const embeds = found.slice(0, embeddings * config.vision.outDim);
       kept.set(name, embeds);
       bytes += embeds.byteLength;
       for (const [oldest, { byteLength }] of kept) {

@@ -3,9 +3,11 @@ import { roomOf } from '../../../../activities/nn/models/padded-vision.ts';
 import { baseVariables, modelParameters } from '../../../../activities/nn/models/parameters.ts';
 import type { Grid } from '../../../../activities/nn/models/position-ids.ts';
 import { sizeOf } from '../../../../activities/nn/ops/shape.ts';
+import type { Trace } from '../../../../activities/nn/ops/trace.ts';
 import { normal, randomKey } from '../../../../activities/nn/random.ts';
 import { Program } from '../../../../activities/nn/runtime/program.ts';
 import type { Session } from '../../../../activities/nn/runtime/session.ts';
+import { addVisionEntries, createEmbedder } from '../../../../activities/nn/training/image-embeds.ts';
 import {
   embedImage,
   imageFeeds,
@@ -81,6 +83,39 @@ describe.each(Object.keys(tinyTowers))('a graph with room for several grids of %
     expect(() => imageFeeds(vision, [padded], { pixelValues, grid: large })).toThrow(
       'no graph of the vision tower takes an image of grid 1x40x40',
     );
+  });
+});
+
+describe('an embedder of images of many grids', () => {
+  const config = tinyTowers['Qwen2-VL']!;
+  const { patchNumbers } = config.vision;
+  const grids = new Map(
+    Array.from({ length: 9 }, (_, i) => [`image-${i}`, grid(2 + 2 * i, 4 + 2 * (i % 4))] as const),
+  );
+  const load = (name: string) => {
+    const own = grids.get(name)!;
+    const pixelValues = normal(randomKey(4, name), patches(own) * patchNumbers);
+    return Promise.resolve({ pixelValues, grid: own });
+  };
+
+  it('gives each image, by few graphs, the embeddings of its own grid', async () => {
+    const program = new Program();
+    const base = (t: Trace) => ({ base: baseVariables(t, config) });
+    const vision = addVisionEntries(program, config, base, grids.values());
+    const exact = [...grids.values()].map((one) =>
+      addVisionEntries(program, config, base, [one], `exact-${graphName(one)}`),
+    );
+    const session = await program.load();
+    const shapes = new Map(modelParameters(config).map(({ name, shape }) => [name, shape]));
+    await session.fill('base', (name) => normal(randomKey(1, name), sizeOf(shapes.get(name) ?? [])));
+    expect(vision.graphs.length).toBeLessThanOrEqual(6);
+    const embedder = createEmbedder(session, load, vision);
+    for (const [i, name] of [...grids.keys()].entries()) {
+      const expected = await createEmbedder(session, load, exact[i]!).embed(name);
+      const tolerance = { rtol: 1e-4, atol: 1e-4 };
+      expectAllClose(await embedder.embed(name), expected, tolerance, name);
+    }
+    session.dispose();
   });
 });
 

@@ -2,7 +2,12 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { evaluateStage, runEvaluate, type EvaluateIo } from '../../../activities/evaluate/activity.ts';
+import {
+  evaluateStage,
+  RoundedVector,
+  runEvaluate,
+  type EvaluateIo,
+} from '../../../activities/evaluate/activity.ts';
 import { questionsOf } from '../../../activities/evaluate/questions.ts';
 import { readBenchmark } from '../../../activities/shell/benchmark-folder.ts';
 import { readRows } from '../../../activities/shell/jsonl.ts';
@@ -169,6 +174,36 @@ describe.skipIf(!hasShared)('an evaluation', () => {
     expect(resumed).toBe(whole);
     expect(log).toEqual(['2 of 5 answers were given before']);
     expect(made[0]).toBeGreaterThan(2);
+  });
+
+  it('of base plus vector without rounding says so, and gives the answers of the adapter that the vector is', async () => {
+    const adapter = shared('golden/merge/adapter-AM');
+    const benchmark = await readBenchmark(path.join(root, 'benchmark'));
+    const ask = async (
+      name: string,
+      how: { adapter?: string; vector?: { folder: string; factor: number } },
+    ) => {
+      const out = await folder(name);
+      const files = { model, adapter: undefined, predictions: out, report: out, ...how };
+      const { report } = await runEvaluate(files, benchmark, params, quiet());
+      expect(EvaluationReport.parse(report)).toEqual(report);
+      return { report, answers: await readFile(path.join(out, 'predictions.jsonl'), 'utf8') };
+    };
+    const adapted = await ask('adapted', { adapter });
+    const added = await ask('added', { vector: { folder: adapter, factor: 1 } });
+    const back = await ask('back', { vector: { folder: adapter, factor: 0 } });
+    expect(added.answers).toBe(adapted.answers);
+    expect(back.answers).not.toBe(adapted.answers);
+    expect(added.report.unrounded).toEqual({ factor: 1 });
+    expect(adapted.report).not.toHaveProperty('unrounded');
+  });
+
+  it('refuses to round what it is to leave unrounded', async () => {
+    const benchmark = await readBenchmark(path.join(root, 'benchmark'));
+    const vector = { folder: shared('golden/merge/adapter-AM'), factor: 1 };
+    const files = { model, adapter: undefined, vector, predictions: root, report: root };
+    const io = quiet({ compute: { ...inFloat32, dtype: 'bfloat16' } });
+    await expect(runEvaluate(files, benchmark, params, io)).rejects.toThrow(RoundedVector);
   });
 
   it('refuses a scorer that is not there before it loads anything', async () => {

@@ -106,6 +106,36 @@ describe.skipIf(!hasShared)('the verb model', () => {
     expect((JSON.parse(adapted.stdout) as typeof answer).token_ids).not.toEqual(answer.token_ids);
   });
 
+  it('forward adds a vector to the weights without rounding, scaled by eta', async () => {
+    const logits = async (name: string, ...more: string[]): Promise<Float32Array> => {
+      const out = path.join(folder, name);
+      const common = ['--model', model, '--input', input, '--out', out];
+      expect((await mmedexpert('model', 'forward', ...common, ...more)).code).toBe(0);
+      const file = await openSafetensors(nodeFolder(folder), name);
+      const values = await file.read('logits');
+      await file.close();
+      return values;
+    };
+    const vector = ['--vector', shared('golden/merge/adapter-AM')];
+    const [added, adapted, none, plain] = await Promise.all([
+      logits('added', ...vector),
+      logits('adapted', '--adapter', shared('golden/merge/adapter-AM')),
+      logits('none', ...vector, '--eta', '0'),
+      logits('plain'),
+    ]);
+    expectAllClose(added, adapted, { rtol: 0, atol: 3e-4 }, 'base + vector against base and adapter');
+    expectAllClose(none, plain, { rtol: 0, atol: 0 }, 'base + 0 · vector');
+    const refused = await Promise.all(
+      [
+        [...vector, '--dtype', 'bfloat16'],
+        ['--eta', '2'],
+      ].map((more) => mmedexpert('model', 'generate', '--model', model, '--input', input, ...more)),
+    );
+    expect(refused.map(({ code }) => code)).toEqual([2, 2]);
+    expect(refused[0]!.stderr).toContain('--vector is added without rounding');
+    expect(refused[1]!.stderr).toContain('--eta is a factor on --vector');
+  });
+
   it('ends with code 1 and the reason where the input is wrong, with code 2 where the command is', async () => {
     const bad = path.join(folder, 'bad.json');
     await writeFile(bad, JSON.stringify({ messages: [], pictures: [] }));

@@ -16,6 +16,7 @@ import type { AnyStage, StageIo, StageSummary } from '../stage.ts';
 import { actionOf } from './action-of.ts';
 import { caseIdsOf } from './case-ids.ts';
 import { failureOf, StaleWorker } from './failure.ts';
+import { withMlflow } from './mlflow.ts';
 import { StepLog } from './step-log.ts';
 import { childEnvironment, supervise } from './supervise.ts';
 
@@ -91,20 +92,29 @@ export async function executeStage(
     notes.forEach((note) => log.line(note));
     if (checkpoint) log.line(`goes on from the checkpoint of step ${checkpoint.step}`);
 
-    const summary = await compute(stage, spec, {
-      compute: numbers,
-      inputs,
-      outputs,
-      checkpoints: path.join(work, 'checkpoints'),
-      resume: checkpoint ? resumeFolder : undefined,
-      signal,
-      onProgress: (event) => void (latest = event),
-      onLog: (line) => log.line(line),
-      keep: async (step, folder) => {
-        await saveCheckpoint(store, key, step, folder);
-        await rm(folder, { recursive: true, force: true });
-      },
-    });
+    const run = { name: spec.step, key, params: spec.params, signal };
+    const summary = await withMlflow(
+      run,
+      (line) => log.line(line),
+      (track) =>
+        compute(stage, spec, {
+          compute: numbers,
+          inputs,
+          outputs,
+          checkpoints: path.join(work, 'checkpoints'),
+          resume: checkpoint ? resumeFolder : undefined,
+          signal,
+          onProgress: (event) => {
+            latest = event;
+            track(event);
+          },
+          onLog: (line) => log.line(line),
+          keep: async (step, folder) => {
+            await saveCheckpoint(store, key, step, folder);
+            await rm(folder, { recursive: true, force: true });
+          },
+        }),
+    );
 
     latest = { ...latest, unit: 'publishing' };
     const published: Record<string, Reference> = {};

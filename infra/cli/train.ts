@@ -1,10 +1,12 @@
 import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { z } from 'zod';
 import { runGba } from '../../activities/gba/activity.ts';
 import { pretrainStage } from '../../activities/pretrain/activity.ts';
 import { runSft } from '../../activities/sft/activity.ts';
-import type { StageSummary } from '../../activities/stage.ts';
+import { withMlflow } from '../../activities/shell/mlflow.ts';
+import type { StageIo, StageSummary } from '../../activities/stage.ts';
 import { GbaParams } from '../../schemas/gba-params.ts';
 import { demo } from '../../schemas/presets/demo.ts';
 import { SftParams } from '../../schemas/sft-params.ts';
@@ -82,6 +84,27 @@ const withCommon = (command: Command): Command =>
     .option('--checkpoint-every <steps>', 'a checkpoint every so many steps, besides one every 30 s', number)
     .option('--json', 'print one JSON document');
 
+/** A training whose figures are sent to MLflow too, where the environment names a server. */
+const tracked = <Io extends Pick<StageIo, 'progress' | 'log' | 'signal'>>(
+  job: string,
+  { out }: TrainOptions,
+  params: Readonly<Record<string, unknown>>,
+  io: Io,
+  train: (io: Io) => Promise<StageSummary>,
+): Promise<StageSummary> =>
+  withMlflow(
+    { name: `${job} ${path.basename(path.resolve(out))}`, params, signal: io.signal },
+    (line) => io.log(line),
+    (take) =>
+      train({
+        ...io,
+        progress(event) {
+          io.progress(event);
+          take(event);
+        },
+      }),
+  );
+
 interface SftOptions extends TrainOptions, ComputeOptions {
   readonly model: string;
   readonly data: string;
@@ -94,13 +117,14 @@ const sft = async (options: SftOptions, command: Command): Promise<void> => {
   const { dtype: _d, arithmetic: _a, execution: _x, ...given } = settings;
   const validation = validationOf(options, command);
   const params = parseParams(SftParams, given, command);
-  const compute = await computeOf(options, command);
+  const compute = await computeOf(options);
   await mkdir(out, { recursive: true });
   const io = await localIo(options.checkpoints, 'step', compute);
   await using folder = await artifactFolder(model);
   await using start = adapter === undefined ? undefined : await artifactFolder(adapter);
   const files = { model: folder.path, data, validation, adapter: start?.path, out };
-  report(await runSft(files, params, io, loopSettings(options)), options);
+  const run = (watched: typeof io) => runSft(files, params, watched, loopSettings(options));
+  report(await tracked('sft', options, params, io, run), options);
 };
 
 interface GbaOptions extends TrainOptions, ComputeOptions {
@@ -130,7 +154,7 @@ const gba = async (options: GbaOptions, command: Command): Promise<void> => {
   const validation = validationOf(options, command);
   const rewards = reward && { accuracy: 0, structure: 0, ...Object.fromEntries(reward) };
   const params = parseParams(GbaParams, { ...given, rewards }, command);
-  const compute = await computeOf(options, command);
+  const compute = await computeOf(options);
   await mkdir(out, { recursive: true });
   const io = await localIo(options.checkpoints, 'step', compute);
   await using folder = await artifactFolder(model);
@@ -144,7 +168,8 @@ const gba = async (options: GbaOptions, command: Command): Promise<void> => {
     adapter: out,
     rollouts: out,
   };
-  report(await runGba(files, params, io, undefined, loopSettings(options)), options);
+  const run = (watched: typeof io) => runGba(files, params, watched, undefined, loopSettings(options));
+  report(await tracked('gba', options, params, io, run), options);
 };
 
 interface PretrainOptions extends TrainOptions {
@@ -156,7 +181,7 @@ const pretrain = async (options: PretrainOptions, command: Command): Promise<voi
   const { source, out, json: _json, checkpoints: _c, checkpointEvery: _e, ...given } = options;
   const { kind: _kind, path: _path, ...base } = demo.base as Extract<typeof demo.base, { kind: 'pretrain' }>;
   const params = parseParams(pretrainStage.params, { ...base, ...given }, command);
-  const compute = await computeOf(AS_TRACED, command);
+  const compute = await computeOf(AS_TRACED);
   await mkdir(out, { recursive: true });
   await using folder = await artifactFolder(source);
   const io = await localIo(options.checkpoints, 'step', compute);

@@ -163,6 +163,7 @@ export async function pipeline(input: PipelineInput): Promise<Outputs> {
       start: async () => ({ model: await output(start(), 'model') }),
       gba: async () => ({ model: (await rlStart())['model']!, adapter: await gba() }),
       final: async () => ({ model: await output(final(), 'model') }),
+      unrounded: async () => ({ model: await base(), vector: await output(final(), 'vector') }),
     };
     for (const name of [...SPECIALTIES, 'mixed'] as const)
       models[name] = async () => ({ model: await base(), adapter: await experts[name]() });

@@ -4,10 +4,11 @@ import type { Reference } from '../schemas/reference.ts';
 import type { StageName } from '../schemas/stage-name.ts';
 import type { Json, StepSpec } from '../schemas/step.ts';
 
-/** A model to evaluate: a checkpoint, and where it is not merged yet, the adapter on it. */
+/** A model to evaluate: a checkpoint, and where it is not merged yet, the adapter on it, or the vector to add unrounded. */
 export interface Model {
   readonly model: Reference;
   readonly adapter?: Reference;
+  readonly vector?: Reference;
 }
 
 type References = Readonly<Record<string, Reference>>;
@@ -104,11 +105,11 @@ export function planOf(config: PipelineConfig) {
       const { enabled: _enabled, start: _start, ...params } = config.gba;
       return spec('gba', 'gba', { model, queries }, { ...params, seed: params.seed + config.seed });
     },
-    evaluate: (name: string, { model, adapter }: Model, benchmark: Reference) =>
-      spec(
+    evaluate: (name: string, { model, adapter, vector }: Model, benchmark: Reference): StepSpec => {
+      const step = spec(
         `evaluate/${name}`,
         'evaluate',
-        { model, benchmark, ...(adapter ? { adapter } : {}) },
+        { model, benchmark, ...(adapter ? { adapter } : {}), ...(vector ? { vector } : {}) },
         {
           prompt: config.evaluate.prompt,
           paradigms: config.evaluate.paradigms,
@@ -116,7 +117,10 @@ export function planOf(config: PipelineConfig) {
           batchSize: config.evaluate.batchSize,
           scorer: config.evaluate.scorer,
         },
-      ),
+      );
+      // bfloat16 would round what the vector is there to keep.
+      return vector ? { ...step, compute: { ...step.compute, dtype: 'float32', arithmetic: 'auto' } } : step;
+    },
     report: (name: string, benchmark: Reference, predictions: References, beside: References) =>
       spec(
         name,

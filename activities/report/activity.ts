@@ -13,7 +13,7 @@ import { buildReport } from './report.ts';
 const PREFIX = 'predictions.';
 
 /** Models in the order that a reader expects; others after them by name. */
-const ORDER = ['base', 'AM', 'CAH', 'BS', 'CSI', 'mixed', 'mean', 'start', 'gba', 'final'];
+const ORDER = ['base', 'AM', 'CAH', 'BS', 'CSI', 'mixed', 'mean', 'start', 'gba', 'unrounded', 'final'];
 const rank = (name: string): number => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
 
 export const ReportParams = z.strictObject({

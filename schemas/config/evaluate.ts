@@ -14,6 +14,7 @@ export const EvaluatedModel = z.enum([
   'start',
   'gba',
   'final',
+  'unrounded',
 ]);
 export type EvaluatedModel = z.infer<typeof EvaluatedModel>;
 
@@ -23,7 +24,7 @@ export const Evaluate = z.strictObject({
     .array(EvaluatedModel)
     .min(1)
     .describe(
-      'base; an expert; mixed: the union expert; mean: the equal-weight mean of the experts; start: merge.start; gba; final: merge.final',
+      'base; an expert; mixed: the union expert; mean: the equal-weight mean of the experts; start: merge.start; gba; final: merge.final; unrounded: the same in float32, before it is rounded to be stored',
     ),
   prompt: PromptStyle.describe(
     'plain: each case once, the question alone; guided: each case once under each of the paradigms',

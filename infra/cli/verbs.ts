@@ -59,6 +59,11 @@ export const verbs: Readonly<Record<string, Verb>> = {
     about: 'measure how fast a model trains and samples here',
     load: () => import('./bench.ts'),
   },
+  data: {
+    group: 'Models:',
+    about: 'look at rows of data',
+    load: () => import('./data.ts'),
+  },
   setup: {
     group: 'This machine:',
     about: 'install and build what is missing: packages, TensorFlow library and binding, local servers',

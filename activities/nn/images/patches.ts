@@ -27,15 +27,24 @@ const normalisedBytes = ({ mean, std }: ImageSettings): Float32Array[] =>
     }),
   );
 
+/** The patches that an image of this size becomes. */
+export const gridOf = (
+  { width, height }: { readonly width: number; readonly height: number },
+  { patchSize, mergeSize, minPixels, maxPixels }: ImageSettings,
+): Grid => {
+  const size = smartResize(height, width, patchSize * mergeSize, minPixels, maxPixels);
+  return { t: 1, h: size.height / patchSize, w: size.width / patchSize };
+};
+
 /**
  * A still image: one frame of the grid, repeated to fill the patch's frames. Patches are ordered so that the m × m of
  * one embedding follow each other; a patch's numbers are ordered channel, frame, row, column.
  */
 export const imagePatches = (image: RgbImage, settings: ImageSettings): ImagePatches => {
   const { patchSize: P, temporalPatchSize: F, mergeSize: m } = settings;
-  const size = smartResize(image.height, image.width, P * m, settings.minPixels, settings.maxPixels);
-  const { data, width } = resizeBicubic(image, size.width, size.height);
-  const [gh, gw] = [size.height / P, size.width / P];
+  const grid = gridOf(image, settings);
+  const { h: gh, w: gw } = grid;
+  const { data, width } = resizeBicubic(image, gw * P, gh * P);
   const tables = normalisedBytes(settings);
   const pixelValues = new Float32Array(gh * gw * CHANNELS * F * P * P);
   let out = 0;
@@ -54,5 +63,5 @@ export const imagePatches = (image: RgbImage, settings: ImageSettings): ImagePat
         for (let f = 1; f < F; f++, out += P * P) pixelValues.copyWithin(out, frame, frame + P * P);
       }
     }
-  return { pixelValues, grid: { t: 1, h: gh, w: gw } };
+  return { pixelValues, grid };
 };

@@ -89,7 +89,7 @@ describe.each(Object.keys(tinyTowers))('a graph with room for several grids of %
 describe('an embedder of images of many grids', () => {
   const config = tinyTowers['Qwen2-VL']!;
   const { patchNumbers } = config.vision;
-  const grids = new Map(
+  const grids = new Map<string, Grid>(
     Array.from({ length: 9 }, (_, i) => [`image-${i}`, grid(2 + 2 * i, 4 + 2 * (i % 4))] as const),
   );
   const load = (name: string) => {

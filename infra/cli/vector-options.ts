@@ -18,15 +18,20 @@ export const withVectorOptions = (command: Command): Command =>
     .option('--vector <dir>', 'vector or adapter, by folder, digest or ref, to add to the weights unrounded')
     .option('--eta <factor>', 'factor on the vector (1)', factor);
 
-/** Options that contradict each other are bad usage. */
-export const checkVectorOptions = (
-  { vector, eta, dtype }: VectorOptions & Pick<ComputeOptions, 'dtype'>,
-  command: Command,
-): void => {
+/** The options of a vector contradict each other. */
+export class BadVectorOptions extends Error {
+  override readonly name = 'BadVectorOptions';
+  readonly exitCode = 2;
+}
+
+/** Throws `BadVectorOptions` where there is nothing to scale, or the vector would be rounded. */
+export const checkVectorOptions = ({
+  vector,
+  eta,
+  dtype,
+}: VectorOptions & Pick<ComputeOptions, 'dtype'>): void => {
   if (eta !== undefined && vector === undefined)
-    command.error('error: --eta is a factor on --vector, which is not given', { exitCode: 2 });
+    throw new BadVectorOptions('--eta is a factor on --vector, which is not given');
   if (vector !== undefined && dtype !== 'float32')
-    command.error(`error: --vector is added without rounding, which --dtype ${dtype} would undo`, {
-      exitCode: 2,
-    });
+    throw new BadVectorOptions(`--vector is added without rounding, which --dtype ${dtype} would undo`);
 };

@@ -30,6 +30,9 @@ export const GbaParams = z
     /** Completions of one query, G. */
     group: z.int().min(2).default(8),
     maxNewTokens: z.int().positive().default(1024),
+    /** Queries whose prompt is longer, under any guideline, are dropped or refused, never cut: a cut could split an image. */
+    maxPromptTokens: z.int().positive().default(8192),
+    overlong: z.enum(['drop', 'refuse']).default('refuse'),
     temperature: z.number().positive().default(1),
     /** The ratio is clipped to [1 - clip, 1 + clipHigh]; clipHigh null means the same as clip. */
     clip: z.number().positive().default(0.2),

@@ -4,6 +4,7 @@ import { Case } from '../../schemas/case.ts';
 import { GbaParams } from '../../schemas/gba-params.ts';
 import { Rollout } from '../../schemas/rollout.ts';
 import { writeAdapter } from '../nn/checkpoint/adapter.ts';
+import { promptIds } from '../nn/chat.ts';
 import type { Grid } from '../nn/models/position-ids.ts';
 import { nodeFolder } from '../nn/runtime/files.ts';
 import { withTrainingModel } from '../nn/runtime/training-model.ts';
@@ -20,7 +21,8 @@ import { validationRows } from '../shell/validation-rows.ts';
 import { defineStage } from '../stage.ts';
 import type { StageIo, StageSummary } from '../stage.ts';
 import { checklistOf } from './checklists.ts';
-import type { PromptOf } from './queries.ts';
+import { queriesWithin } from './queries.ts';
+import type { KeptQueries, PromptOf } from './queries.ts';
 import { startingModel } from './start.ts';
 import { trainGba } from './train.ts';
 
@@ -64,11 +66,26 @@ export const runGba = (
     const { config } = checkpoint;
     const guidelines = files.guidelines === undefined ? undefined : await readGuidelines(files.guidelines);
     const { loadImage } = training.model;
-    const queries = await casesOf(files.data);
-    const validation = await validationRows(files.validation, params.validateEvery, casesOf);
+    const asked = await casesOf(files.data);
+    const heldOut = await validationRows(files.validation, params.validateEvery, casesOf);
     const grids = new Map<string, Grid>();
-    for (const image of new Set([...queries, ...(validation ?? [])].flatMap(({ images }) => images)))
+    for (const image of new Set([...asked, ...(heldOut ?? [])].flatMap(({ images }) => images)))
       grids.set(image, (await loadImage(image)).grid);
+    const messagesOf: PromptOf =
+      promptOf ?? ((question, paradigm) => [casePrompt(question, paradigm, guidelines)]);
+    const within = (cases: readonly Case[]): KeptQueries =>
+      queriesWithin(
+        cases,
+        (question, paradigm) => {
+          const own = question.images.map((image) => grids.get(image) as Grid);
+          return promptIds(processor, messagesOf(question, paradigm), own).length;
+        },
+        params,
+      );
+    const { queries, dropped } = within(asked);
+    const validation = heldOut === undefined ? undefined : within(heldOut);
+    const droppedQueries = dropped.length + (validation?.dropped.length ?? 0);
+    if (droppedQueries > 0) io.log(`dropped ${droppedQueries} queries for the length of their prompts`);
 
     const layout = adapterLayout(config, params.rank, params.targets);
     const totalSteps = params.steps;
@@ -86,8 +103,8 @@ export const runGba = (
         params,
         chat: processor,
         queries,
-        validation,
-        promptOf: promptOf ?? ((question, paradigm) => [casePrompt(question, paradigm, guidelines)]),
+        validation: validation?.queries,
+        promptOf: messagesOf,
         checklistOf,
         grids,
         loadImage,
@@ -119,6 +136,7 @@ export const runGba = (
       steps: history.length,
       keptStep,
       queries: queries.length,
+      droppedQueries,
       guidelines: params.guidelineMode === 'none' ? null : digestOf(guidelines ?? GUIDELINES),
       rollouts: rollouts.length,
       firstReward: history[0]?.reward ?? null,

@@ -13,6 +13,10 @@ export interface GroupPlan {
 const ALL = Paradigm.options;
 const inTurn = (i: number): Paradigm => ALL[i % ALL.length] as Paradigm;
 
+/** Every paradigm that may guide a query; null means no guideline. */
+export const paradigmsOf = (mode: GuidelineMode): readonly (Paradigm | null)[] =>
+  mode === 'none' ? [null] : ALL;
+
 /**
  * Groups of the queries that a step visits.
  *

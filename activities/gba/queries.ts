@@ -1,5 +1,6 @@
 /** The queries that each optimizer step visits, and their prompts in the form that sampling and training take. */
 import type { Case } from '../../schemas/case.ts';
+import type { GbaParams } from '../../schemas/gba-params.ts';
 import type { Message } from '../../schemas/message.ts';
 import type { Paradigm } from '../../schemas/paradigm.ts';
 import { promptIds } from '../nn/chat.ts';
@@ -9,7 +10,7 @@ import { positionIds } from '../nn/models/position-ids.ts';
 import type { Grid, Positions } from '../nn/models/position-ids.ts';
 import { permutation, randomKey } from '../nn/random.ts';
 import type { GuidelineMode } from './guidelines.ts';
-import { planGroups } from './guidelines.ts';
+import { paradigmsOf, planGroups } from './guidelines.ts';
 import type { GroupPlan } from './guidelines.ts';
 
 /** Messages that ask a case's question, under a paradigm's guideline where one is given. */
@@ -50,6 +51,49 @@ export const createPrompts = (
     };
     kept.set(key, prompt);
     return prompt;
+  };
+};
+
+/** A query cannot be trained on. The message names its case. */
+export class QueryError extends Error {
+  override readonly name = 'QueryError';
+}
+
+export interface KeptQueries {
+  readonly queries: readonly Case[];
+  /** Ids of cases that were dropped for their length. */
+  readonly dropped: readonly string[];
+}
+
+/**
+ * Queries whose prompts fit under whatever guideline they may carry; others are dropped or refused, never cut: a cut could
+ * split an image or take the question.
+ */
+export const queriesWithin = (
+  queries: readonly Case[],
+  promptTokens: (question: Case, paradigm: Paradigm | null) => number,
+  {
+    maxPromptTokens,
+    overlong,
+    guidelineMode,
+  }: Pick<GbaParams, 'maxPromptTokens' | 'overlong' | 'guidelineMode'>,
+): KeptQueries => {
+  const long = new Map<Case, number>();
+  for (const question of queries) {
+    const tokens = Math.max(
+      ...paradigmsOf(guidelineMode).map((paradigm) => promptTokens(question, paradigm)),
+    );
+    if (tokens > maxPromptTokens) long.set(question, tokens);
+  }
+  const [first] = long;
+  if (first !== undefined && overlong === 'refuse')
+    throw new QueryError(
+      `${long.size} of ${queries.length} queries have prompts longer than maxPromptTokens ${maxPromptTokens}, the first of them ${first[0].id} with ${first[1]} tokens: ` +
+        'raise maxPromptTokens, lower the images’ maxPixels, or set overlong to drop',
+    );
+  return {
+    queries: queries.filter((question) => !long.has(question)),
+    dropped: [...long.keys()].map(({ id }) => id),
   };
 };
 

@@ -227,6 +227,13 @@ export const register = (program: Command): void => {
       .option('--prompts-per-step <n>', 'queries of one step', number)
       .option('--group <n>', 'completions of one query', number)
       .option('--max-new-tokens <n>', 'longest completion', number)
+      .option('--max-prompt-tokens <n>', 'longest prompt', number)
+      .addOption(
+        new Option('--overlong <what>', 'what happens to queries with longer ones').choices([
+          'drop',
+          'refuse',
+        ]),
+      )
       .option('--temperature <x>', 'of sampling', number)
       .addOption(
         new Option('--guideline-mode <mode>', 'which paradigm guides which query').choices([

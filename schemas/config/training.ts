@@ -86,6 +86,9 @@ export const Gba = z
       promptsPerStep: 'Queries a step',
       group: 'Rollouts G of one query, whose rewards are compared',
       maxNewTokens: 'Longest rollout, in tokens',
+      maxPromptTokens: 'Longest prompt with its images and its longest guideline, in tokens',
+      overlong:
+        'What happens to a query with a longer prompt: drop (and count) or refuse (the step fails and names it); it is never cut',
       temperature: 'Temperature of the rollouts',
       clip: 'ε of the clipped ratio',
       clipHigh: 'Upper ε; null: the same as clip',

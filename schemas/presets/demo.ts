@@ -111,6 +111,8 @@ export const demo: PipelineConfig = {
     promptsPerStep: 8,
     group: 8,
     maxNewTokens: 64,
+    maxPromptTokens: 8192,
+    overlong: 'refuse',
     temperature: 1,
     clip: 0.2,
     clipHigh: null,

@@ -186,6 +186,8 @@ export const paperPipeline = (
     promptsPerStep: assumed(8, 'not stated; the accumulation window of SFT'),
     group: paper(8, 'eq. 4', 'G = 8 rollouts a query'),
     maxNewTokens: paper(1024, details, 'at most 1024 new tokens'),
+    maxPromptTokens: assumed(8192, 'not stated; longer than any query with its images and a guideline'),
+    overlong: assumed('refuse', 'not stated; nothing is left out unseen'),
     temperature: assumed(1, 'not stated; the distribution that is trained'),
     clip: paper(0.2, 'eq. 5', 'clip ε = 0.2'),
     clipHigh: assumed(null, 'eq. 5 clips both sides alike'),

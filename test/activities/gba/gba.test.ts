@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runGba } from '../../../activities/gba/activity.ts';
 import { trainGba } from '../../../activities/gba/train.ts';
+import { promptIds } from '../../../activities/nn/chat.ts';
 import { withTrainingModel } from '../../../activities/nn/runtime/training-model.ts';
 import type { PromptOf } from '../../../activities/gba/queries.ts';
 import { readRows } from '../../../activities/shell/jsonl.ts';
@@ -96,6 +97,28 @@ describe.skipIf(!hasShared)('guideline-based advantages on the golden Qwen2-VL',
     expect(metrics[0]!.entropy).toBeGreaterThan(0);
     expect(metrics.every((m) => m['completions/max_length'] <= 6)).toBe(true);
     expect(summary).toMatchObject({ steps: 4, queries: 5, rollouts: 32 });
+  });
+
+  it('drops or refuses queries whose prompts are too long, and never cuts one', async () => {
+    const tokens = await withTrainingModel(MODEL, ({ model }) =>
+      Promise.resolve(
+        cases.map((one) => {
+          const grids = one.images.map(() => ({ t: 1, h: 4, w: 6 }));
+          return promptIds(model.processor, prompt(Case.parse(one), null), grids).length;
+        }),
+      ),
+    );
+    const longest = Math.max(...tokens);
+    const given = { steps: 1, guidelineMode: 'none', maxPromptTokens: longest - 1 };
+    const fit = tokens.filter((count) => count < longest).length;
+    const { out, summary } = await train('out', { ...given, overlong: 'drop' });
+    expect(summary).toMatchObject({ queries: fit, droppedQueries: cases.length - fit });
+    const long = new Set(cases.filter((_, i) => tokens[i] === longest).map(({ id }) => id));
+    const rollouts = await readRows(join(out, 'rollouts.jsonl'), Rollout);
+    expect(rollouts.filter(({ caseId }) => long.has(caseId))).toEqual([]);
+    await expect(train('refused', given)).rejects.toThrow(
+      `${cases.length - fit} of ${cases.length} queries have prompts longer than maxPromptTokens ${longest - 1}`,
+    );
   });
 
   it('gives the same bytes twice, and when it is stopped and resumed', async () => {

@@ -31,14 +31,14 @@ export const withCompute = (command: Command): Command => {
     );
 };
 
-/** What the options mean on this machine; options that contradict each other are bad usage. */
-export const computeOf = async (
-  { dtype, arithmetic, execution }: ComputeOptions,
-  command: Command,
-): Promise<ResolvedCompute> => {
-  const intraOpThreads = Number(process.env['TF_NUM_INTRAOP_THREADS'] ?? defaultThreads);
-  const parsed = Compute.safeParse({ dtype, arithmetic, execution, intraOpThreads });
-  if (parsed.success) return resolveCompute(parsed.data, probesFolder());
-  const issues = parsed.error.issues.map((issue) => `--${issue.path.join('.')} ${issue.message}`);
-  return command.error(`error: ${issues.join('; ')}`, { exitCode: 2 });
-};
+/** What the options mean on this machine. Throws `BadCompute` where they contradict each other. */
+export const computeOf = ({ dtype, arithmetic, execution }: ComputeOptions): Promise<ResolvedCompute> =>
+  resolveCompute(
+    {
+      dtype,
+      arithmetic,
+      execution,
+      intraOpThreads: Number(process.env['TF_NUM_INTRAOP_THREADS'] ?? defaultThreads),
+    },
+    probesFolder(),
+  );

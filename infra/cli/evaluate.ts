@@ -77,7 +77,7 @@ async function freshFolder(out: string, name: string): Promise<string> {
   return folder;
 }
 
-async function evaluate(options: EvaluateOptions, command: Command): Promise<void> {
+async function evaluate(options: EvaluateOptions): Promise<void> {
   const {
     model,
     adapter,
@@ -92,8 +92,8 @@ async function evaluate(options: EvaluateOptions, command: Command): Promise<voi
   } = options;
   const { dtype, arithmetic, execution, ...settings } = rest;
   const params = EvaluateParams.parse(settings);
-  checkVectorOptions(options, command);
-  const compute = await computeOf({ dtype, arithmetic, execution }, command);
+  checkVectorOptions(options);
+  const compute = await computeOf({ dtype, arithmetic, execution });
   await using modelFolder = await artifactFolder(model);
   await using adapterFolder = adapter === undefined ? undefined : await artifactFolder(adapter);
   await using vectorFolder = vector === undefined ? undefined : await artifactFolder(vector);
@@ -161,5 +161,5 @@ export const register = (program: Command): void => {
     .option('--seed <s>', 'of the random numbers', wholeFrom(0), defaults.seed)
     .option('--checkpoints <dir>', 'keep answers here as they come, and go on from them')
     .option('--json', 'print one JSON document')
-    .action((options: EvaluateOptions, command: Command) => evaluate(options, command));
+    .action((options: EvaluateOptions) => evaluate(options));
 };

@@ -104,7 +104,7 @@ async function merge(options: MergeOptions, command: Command): Promise<void> {
     const vector = options.vectorOut === undefined ? scratch : path.resolve(options.vectorOut);
     const summary = await mergeStage.run(params, {
       inputs,
-      compute: await computeOf(AS_TRACED, command),
+      compute: await computeOf(AS_TRACED),
       outputs: { model: out, ...(vector === undefined ? {} : { vector }) },
       resume: undefined,
       checkpoint: async () => {},

@@ -24,14 +24,13 @@ interface ModelOptions extends ComputeOptions, VectorOptions {
 /** Opens the model that the options name and encodes their input, for the time of `use`. */
 async function withInput<T>(
   options: ModelOptions,
-  command: Command,
   use: (
     model: InferenceModel & { readonly compute: ResolvedCompute },
     prompt: Awaited<ReturnType<InferenceModel['encode']>>,
   ) => Promise<T>,
 ): Promise<T> {
-  checkVectorOptions(options, command);
-  const compute = await computeOf(options, command);
+  checkVectorOptions(options);
+  const compute = await computeOf(options);
   const input = await readInput(options.input);
   await using folder = await artifactFolder(options.model);
   await using adapter = options.adapter === undefined ? undefined : await artifactFolder(options.adapter);
@@ -57,8 +56,8 @@ async function readInput(file: string): Promise<ModelInput> {
   return read.data;
 }
 
-async function forward(options: ModelOptions & { readonly out: string }, command: Command): Promise<void> {
-  const tensors = await withInput(options, command, forwardPrompt);
+async function forward(options: ModelOptions & { readonly out: string }): Promise<void> {
+  const tensors = await withInput(options, forwardPrompt);
   await writeSafetensors(nodeFolder(dirname(resolve(options.out))), basename(options.out), tensors);
   const shapes = Object.fromEntries([...tensors].map(([name, { shape }]: [string, Tensor]) => [name, shape]));
   if (options.json === true)
@@ -74,9 +73,9 @@ interface GenerateOptions extends ModelOptions {
   readonly seed: number;
 }
 
-async function generate(options: GenerateOptions, command: Command): Promise<void> {
+async function generate(options: GenerateOptions): Promise<void> {
   const { maxNewTokens, temperature, seed } = options;
-  const answer = await withInput(options, command, async (model, prompt) => {
+  const answer = await withInput(options, async (model, prompt) => {
     const { checkpoint, adapter, compute, loadImage, suppressed, stopTokens, processor } = model;
     const prompts = [prompt];
     const sampled = temperature > 0;
@@ -123,10 +122,10 @@ export const register = (program: Command): void => {
       .option('--json', 'print one JSON document');
   common('forward', 'write logits, positions, embeddings and pixels of a prompt')
     .requiredOption('--out <file>', 'safetensors file to write')
-    .action((options: ModelOptions & { out: string }, command: Command) => forward(options, command));
+    .action((options: ModelOptions & { out: string }) => forward(options));
   common('generate', 'answer a prompt')
     .option('--max-new-tokens <n>', 'tokens of the answer at most', number(1, true), 256)
     .option('--temperature <t>', '0 takes the most likely token', number(0, false), 0)
     .option('--seed <s>', 'of the random numbers', number(0, true), 0)
-    .action((options: GenerateOptions, command: Command) => generate(options, command));
+    .action((options: GenerateOptions) => generate(options));
 };

@@ -2,6 +2,11 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { defaultThreads } from '../../activities/nn/runtime/tensorflow.ts';
+import { autoArithmetic } from '../../activities/shell/arithmetic.ts';
+import { machineFacts } from '../../activities/shell/environment.ts';
+import { probeProducts } from '../../activities/shell/product-probe.ts';
+import { probesFolder } from '../probes.ts';
 import { cacheFolder } from '../setup/cache.mjs';
 import { inspect, nodeProblem } from '../setup/prerequisites.mjs';
 import { survey } from '../setup/setup.mjs';
@@ -32,6 +37,25 @@ async function examineTensorFlow(kind: string): Promise<Finding[]> {
   }
 }
 
+/** How fast products with weights are, and what `compute.arithmetic: auto` makes of it. */
+async function examineProducts(): Promise<Finding> {
+  const name = 'products';
+  try {
+    const probe = await probeProducts(probesFolder(), defaultThreads);
+    const figures = probe.speeds.map(
+      ({ rows, float32, bfloat16 }) =>
+        `${rows} rows ${float32.toFixed(0)} GFLOP/s in float32, ${bfloat16.toFixed(0)} in bfloat16`,
+    );
+    const choice = autoArithmetic(await machineFacts(), probe);
+    return ok(
+      name,
+      `${figures.join('; ')}, with ${defaultThreads} threads: arithmetic auto means ${choice} for bfloat16 weights`,
+    );
+  } catch (error) {
+    return fail(name, wordsOf(error), 'run `mmedexpert setup --verify`');
+  }
+}
+
 /** What was installed and built, and the programs that it takes. Every file of the cache is hashed. */
 export async function* examineNative(): AsyncGenerator<Finding> {
   const problem = nodeProblem();
@@ -58,5 +82,7 @@ export async function* examineNative(): AsyncGenerator<Finding> {
         `missing or damaged: ${found.library ? 'binding' : 'library'}`,
         'run `mmedexpert setup --verify`',
       );
-  if (found.binding) yield* await examineTensorFlow(found.kind);
+  if (!found.binding) return;
+  yield* await examineTensorFlow(found.kind);
+  yield await examineProducts();
 }

@@ -1,3 +1,4 @@
+import { encode, toFloat32 } from '../checkpoint/dtype.ts';
 import type { DType, HostArray } from '../ops/dtype.ts';
 import { show, sizeOf } from '../ops/shape.ts';
 import type { Shape } from '../ops/shape.ts';
@@ -67,7 +68,7 @@ export function wire({ name, shape, dtype }: Variable, data: VariableData): Host
   if (numbers !== sizeOf(shape))
     throw new VariableError(`variable "${name}" is ${dtype} ${show(shape)}, given ${numbers} numbers`);
   if (dtype === 'bfloat16') return 'bytes' in data ? pairs(data.bytes) : pairs(roundToBfloat16(name, data));
-  if ('bytes' in data) return widen(data.bytes);
+  if ('bytes' in data) return toFloat32('BF16', data.bytes);
   return data;
 }
 
@@ -77,18 +78,8 @@ function pairs(bytes: Uint8Array): Int32Array {
   return bits;
 }
 
-function widen(bytes: Uint8Array): Float32Array {
-  const wide = new Uint8Array(bytes.length * 2);
-  for (let i = 0; i < bytes.length; i += 2) wide.set(bytes.subarray(i, i + 2), 2 * i + 2);
-  return new Float32Array(wide.buffer);
-}
-
 function roundToBfloat16(name: string, data: HostArray): Uint8Array {
   if (!(data instanceof Float32Array))
     throw new VariableError(`variable "${name}" is bfloat16, given ${data.constructor.name}`);
-  const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
-  const rounded = Uint16Array.from(bits, (u) =>
-    (u & 0x7fffffff) > 0x7f800000 ? (u >>> 16) | 0x40 : (u + 0x7fff + ((u >>> 16) & 1)) >>> 16,
-  );
-  return new Uint8Array(rounded.buffer);
+  return encode('BF16', data);
 }

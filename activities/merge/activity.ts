@@ -1,21 +1,29 @@
+import { createHash } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { MergeParams } from '../../schemas/merge-params.ts';
 import { MergeReport, type TensorRounding } from '../../schemas/merge-report.ts';
 import { defineStage, type StageIo } from '../stage.ts';
 import { readAdapter } from '../nn/checkpoint/adapter.ts';
 import { openCheckpoint, type Checkpoint } from '../nn/checkpoint/checkpoint.ts';
-import { elementsOf, encode, type Dtype } from '../nn/checkpoint/dtype.ts';
+import { elementsOf, encode, toFloat32, type Dtype } from '../nn/checkpoint/dtype.ts';
 import { writeJson, writeText } from '../nn/checkpoint/files.ts';
-import { openSafetensors, streamSafetensors } from '../nn/checkpoint/safetensors-file.ts';
+import { createSafetensors } from '../nn/checkpoint/safetensors-file.ts';
 import type { TensorSpec } from '../nn/checkpoint/safetensors.ts';
 import { copyCompanions, writeWeights } from '../nn/checkpoint/write-checkpoint.ts';
 import { nodeFolder } from '../nn/runtime/files.ts';
-import { checkTrainedOn, createWeightsDigest, weightsDigest } from '../nn/runtime/weights-digest.ts';
-import { mergeCard } from './card.ts';
-import { createMerge, MergeError, touchedTensors } from './merge.ts';
-import { openVectorOf, type OpenVector } from './open-vector.ts';
-import { applyVector, WORRYING_ERROR } from './rounding.ts';
-import { lowRankProduct, type VectorSource } from './task-vector.ts';
-import { checkTrainedOnSum } from './unrounded.ts';
+import { openThreads, thisThread } from '../nn/runtime/threads.ts';
+import {
+  checkTrainedOn,
+  digestOfTensors,
+  tensorDigests,
+  type TensorDigests,
+} from '../nn/runtime/weights-digest.ts';
+import { CARD_FILE, mergeCard, REPORT_FILE } from './card.ts';
+import { createMerge, MergeError, type MergedTensor, type MergeThreads } from './merge.ts';
+import { checkTrainedOnSum, openVectorOf, type OpenVector } from './open-vector.ts';
+import { WORRYING_ERROR } from './rounding.ts';
+import { touchedTensors, type VectorSource } from './task-vector.ts';
+import { perform } from './tasks.ts';
 import { VECTOR_FILE, writeVectorProvenance } from './vector-folder.ts';
 
 const DTYPES: Record<Exclude<MergeParams['outDtype'], 'base'>, Dtype> = {
@@ -35,12 +43,14 @@ const named = (io: StageIo, kind: string): Map<string, string> =>
 interface OpenSources {
   readonly sources: readonly VectorSource[];
   readonly baseDigest: string;
+  readonly baseDigests: TensorDigests;
   close(): Promise<void>;
 }
 
 /** Opens adapters and starting vectors, each checked against the exact weights it belongs to. */
 const openSources = async (io: StageIo, base: Checkpoint, params: MergeParams): Promise<OpenSources> => {
-  const baseDigest = await weightsDigest(base);
+  const baseDigests = await tensorDigests(base);
+  const baseDigest = digestOfTensors(base.tensors.values(), baseDigests);
   const [adapters, starts] = [named(io, 'adapter'), named(io, 'start')];
   const sources: VectorSource[] = [];
   const open: OpenVector[] = [];
@@ -60,93 +70,110 @@ const openSources = async (io: StageIo, base: Checkpoint, params: MergeParams): 
         name,
         weight: params.weights[name] ?? 1,
         adapter: adapter || undefined,
-        start:
-          counted && (async (tensor) => (counted.tensors.has(tensor) ? counted.read(tensor) : undefined)),
-        startTensors: counted?.tensors,
+        start: counted,
       });
     }
-    return { sources, baseDigest, close };
+    return { sources, baseDigest, baseDigests, close };
   } catch (error) {
     await close();
     throw error;
   }
 };
 
-/** First pass: the merged vector, float32, tensor by tensor into `vector.safetensors`. */
-const writeVector = async (
+/** Entries of all vectors over which other threads are worth their start. */
+const MANY_ENTRIES = 2 ** 23;
+
+const openMergeThreads = (entries: number): MergeThreads =>
+  entries < MANY_ENTRIES
+    ? thisThread(perform)
+    : openThreads(new URL('./tasks.ts', import.meta.url), availableParallelism());
+
+interface Written {
+  readonly tensors: readonly TensorRounding[];
+  /** Digest of the model's weights. */
+  readonly digest: string;
+}
+
+/** Writes the merged model, and the merged float32 vector where there is a folder for it, in one pass over the base. */
+const writeMerged = async (
   io: StageIo,
   base: Checkpoint,
   params: MergeParams,
-  sources: readonly VectorSource[],
-): Promise<void> => {
+  { sources, baseDigests }: OpenSources,
+): Promise<Written> => {
+  const [modelFolder, vectorFolder] = [nodeFolder(io.outputs['model']!), io.outputs['vector']];
+  const dtype = params.outDtype === 'base' ? undefined : DTYPES[params.outDtype];
+  const specs = [...base.tensors.values()].map((spec) => ({ ...spec, dtype: dtype ?? spec.dtype }));
   const touched = touchedTensors(sources);
+  const merging = new Set(touched);
+  const shapeOf = (name: string): readonly number[] => base.tensors.get(name)!.shape;
+  const entries = touched.reduce((sum, name) => sum + elementsOf(shapeOf(name)), 0);
+  await using threads = openMergeThreads(entries * sources.length);
   const merge = await createMerge({
     params,
     sources,
-    entriesOf: (tensor) => elementsOf(base.tensors.get(tensor)!.shape),
-    base: (tensor) => base.read(tensor),
-    product: lowRankProduct,
+    tensor: (name) => {
+      const { shape, dtype: from } = base.tensors.get(name)!;
+      return { shape, from, to: dtype ?? from };
+    },
+    readBase: (name, into) => base.readInto(name, into),
+    keepVector: vectorFolder !== undefined,
+    threads,
+    signal: io.signal,
   });
-  const specs = touched.map((name): TensorSpec => ({
-    name,
-    dtype: 'F32',
-    shape: base.tensors.get(name)!.shape,
-  }));
-  let done = 0;
-  await streamSafetensors(nodeFolder(io.outputs['vector']!), VECTOR_FILE, specs, async ({ name }) => {
-    io.signal.throwIfAborted();
-    const vector = await merge(name);
-    io.progress({ done: ++done, total: touched.length, unit: 'tensor', figures: {} });
-    return encode('F32', vector);
-  });
-};
 
-/** Second pass: base + vector in the output type. Returns the report and the digest of what was written. */
-const writeModel = async (
-  io: StageIo,
-  base: Checkpoint,
-  params: MergeParams,
-): Promise<{ readonly tensors: TensorRounding[]; readonly digest: string }> => {
-  const out = nodeFolder(io.outputs['model']!);
-  const dtype = params.outDtype === 'base' ? undefined : DTYPES[params.outDtype];
-  const specs = [...base.tensors.values()].map((spec) => ({ ...spec, dtype: dtype ?? spec.dtype }));
-  const vector = await openSafetensors(nodeFolder(io.outputs['vector']!), VECTOR_FILE);
   const tensors: TensorRounding[] = [];
-  const digest = createWeightsDigest();
-  const produce = async (spec: TensorSpec): Promise<Uint8Array> => {
+  const digests = new Map(baseDigests);
+  // A tensor is hashed and written while the threads merge the next one.
+  const hashed = async function* (
+    name: string,
+    parts: AsyncIterable<Uint8Array>,
+  ): AsyncGenerator<Uint8Array> {
+    const hash = createHash('sha256');
+    for await (const part of parts) {
+      hash.update(part);
+      yield part;
+    }
+    digests.set(name, hash.digest('hex'));
+  };
+  const converted = async function* ({ name, dtype: to }: TensorSpec, from: Dtype) {
+    for await (const part of base.parts(name)) yield encode(to, toFloat32(from, part));
+  };
+
+  await copyCompanions(nodeFolder(io.inputs['base']!), modelFolder, dtype);
+  const vectorSpecs = touched.map((name): TensorSpec => ({ name, dtype: 'F32', shape: shapeOf(name) }));
+  const vector =
+    vectorFolder && (await createSafetensors(nodeFolder(vectorFolder), VECTOR_FILE, vectorSpecs));
+  const merged = async function* (name: string, { bytes, vector: tau }: MergedTensor) {
+    if (vector && tau) await vector.put(name, encode('F32', tau));
+    yield bytes;
+  };
+  const produce = async (spec: TensorSpec): Promise<AsyncIterable<Uint8Array>> => {
     io.signal.throwIfAborted();
-    if (!vector.tensors.has(spec.name))
-      return base.tensors.get(spec.name)!.dtype === spec.dtype
-        ? base.readRaw(spec.name)
-        : encode(spec.dtype, await base.read(spec.name));
-    const applied = applyVector(
-      spec.name,
-      await base.read(spec.name),
-      await vector.read(spec.name),
-      spec.dtype,
-    );
-    tensors.push(applied.rounding);
-    return applied.bytes;
+    const { name } = spec;
+    const from = base.tensors.get(name)!.dtype;
+    if (!merging.has(name))
+      return from === spec.dtype ? base.parts(name) : hashed(name, converted(spec, from));
+    const made = await merge(name);
+    tensors.push(made.rounding);
+    io.progress({ done: tensors.length, total: touched.length, unit: 'tensor', figures: {} });
+    return hashed(name, merged(name, made));
   };
   try {
-    await copyCompanions(nodeFolder(io.inputs['base']!), out, dtype);
-    await writeWeights(
-      out,
-      specs,
-      async (spec) => {
-        const bytes = await produce(spec);
-        digest.add(spec, bytes);
-        return bytes;
-      },
-      params.shardBytes,
-    );
+    await writeWeights(modelFolder, specs, produce, params.shardBytes);
   } finally {
-    await vector.close();
+    if (vector) await vector.close();
   }
-  return { tensors: tensors.toSorted((a, b) => (a.name < b.name ? -1 : 1)), digest: digest.digest() };
+  return {
+    tensors: tensors.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    digest: digestOfTensors(specs, digests),
+  };
 };
 
-/** Merges experts into the base (eq. 6–7): a full model, and the merged task vector it was made with. */
+/**
+ * Merges experts into the base (eq. 6–7): a full model, and the merged task vector it was made with, which the command
+ * line may do without.
+ */
 export const mergeStage = defineStage({
   name: 'merge',
   specVersion: 2,
@@ -156,7 +183,7 @@ export const mergeStage = defineStage({
   resources: 'cpu',
   code: [
     'activities/merge/merge.ts',
-    'activities/merge/rounding.ts',
+    'activities/merge/tasks.ts',
     'activities/merge/card.ts',
     'activities/merge/vector-folder.ts',
     'activities/nn/checkpoint/write-checkpoint.ts',
@@ -167,12 +194,7 @@ export const mergeStage = defineStage({
       const opened = await openSources(io, base, params);
       const { sources, baseDigest } = opened;
       if (sources.length === 0) throw new MergeError('no adapter and no vector is given');
-      try {
-        await writeVector(io, base, params, sources);
-      } finally {
-        await opened.close();
-      }
-      const { tensors, digest } = await writeModel(io, base, params);
+      const { tensors, digest } = await writeMerged(io, base, params, opened).finally(() => opened.close());
       const warnings = tensors
         .filter(({ relativeError }) => relativeError > WORRYING_ERROR)
         .map(({ name }) => name);
@@ -185,9 +207,10 @@ export const mergeStage = defineStage({
         warnings,
       });
       const out = nodeFolder(io.outputs['model']!);
-      await writeJson(out, 'merge-report.json', report);
-      await writeText(out, 'README.md', mergeCard(report));
-      await writeVectorProvenance(nodeFolder(io.outputs['vector']!), baseDigest, digest);
+      await writeJson(out, REPORT_FILE, report);
+      await writeText(out, CARD_FILE, mergeCard(report));
+      const vector = io.outputs['vector'];
+      if (vector !== undefined) await writeVectorProvenance(nodeFolder(vector), baseDigest, digest);
       for (const name of warnings) io.log(`${name}: over half of the update is lost to rounding`);
       return { vectors: sources.length, tensors: tensors.length, warnings: warnings.length, weights: digest };
     } finally {

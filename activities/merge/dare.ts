@@ -5,24 +5,20 @@
  * and MergeLM have it (mergekit restores the vector's L1 norm instead). Which entries stay is a function of seed,
  * vector, tensor and index alone.
  */
-import { randomKey, uniform } from '../nn/random.ts';
+import { randomKey, uniform, type RandomKey } from '../nn/random.ts';
 
-/** Random numbers that are drawn at a time. */
-const BLOCK = 1 << 16;
+/** What the drops of one vector in one tensor are drawn with. */
+export const dropKey = (seed: number, vector: string, tensor: string): RandomKey =>
+  randomKey(seed, 'dare', vector, tensor);
 
-/** Drops and rescales one tensor [n] in place. */
+/** Drops and rescales entries `from`, `from` + 1, … of a tensor in place. */
 export const dropAndRescale = (
-  tensor: Float32Array,
+  entries: Float32Array,
   density: number,
-  seed: number,
-  vector: string,
-  tensorName: string,
+  key: RandomKey,
+  from: number,
 ): void => {
   if (density >= 1) return;
-  const key = randomKey(seed, 'dare', vector, tensorName);
-  for (let from = 0; from < tensor.length; from += BLOCK) {
-    const draws = uniform(key, Math.min(BLOCK, tensor.length - from), from);
-    for (let i = 0; i < draws.length; i++)
-      tensor[from + i] = draws[i]! < density ? tensor[from + i]! / density : 0;
-  }
+  const draws = uniform(key, entries.length, from);
+  for (let i = 0; i < draws.length; i++) entries[i] = draws[i]! < density ? entries[i]! / density : 0;
 };

@@ -11,12 +11,51 @@ const multiplier1 = 0xcd9e8d57;
 const weyl0 = 0x9e3779b9;
 const weyl1 = 0xbb67ae85;
 
-/** The upper 32 bits of a product of two unsigned 32-bit integers. */
-function high(a: number, b: number): number {
-  const [aLow, aHigh, bLow, bHigh] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
-  const middle = aHigh * bLow + Math.floor((aLow * bLow) / 0x10000);
-  const carry = aLow * bHigh + (middle % 0x10000);
-  return (aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(carry / 0x10000)) >>> 0;
+/** The upper 32 bits of the product of two unsigned 32-bit integers, given the halves of the first. As a signed number. */
+function high(aHigh: number, aLow: number, b: number): number {
+  const bHigh = b >>> 16;
+  const bLow = b & 0xffff;
+  const middle = (Math.imul(aHigh, bLow) + (Math.imul(aLow, bLow) >>> 16)) | 0;
+  const carry = (Math.imul(aLow, bHigh) + (middle & 0xffff)) | 0;
+  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (carry >>> 16)) | 0;
+}
+
+/**
+ * Writes the four words of a counter to `out` from `at` on. Signed 32-bit numbers throughout, and no arrays but `out`: it is
+ * drawn with for every weight of a model.
+ */
+function block(
+  out: Uint32Array,
+  at: number,
+  counter0: number,
+  counter1: number,
+  counter2: number,
+  counter3: number,
+  key0: number,
+  key1: number,
+): void {
+  let c0 = counter0 | 0;
+  let c1 = counter1 | 0;
+  let c2 = counter2 | 0;
+  let c3 = counter3 | 0;
+  let k0 = key0 | 0;
+  let k1 = key1 | 0;
+  for (let round = 0; round < 10; round++) {
+    const high0 = high(multiplier0 >>> 16, multiplier0 & 0xffff, c0);
+    const high1 = high(multiplier1 >>> 16, multiplier1 & 0xffff, c2);
+    const low0 = Math.imul(multiplier0, c0);
+    const low1 = Math.imul(multiplier1, c2);
+    c0 = high1 ^ c1 ^ k0;
+    c1 = low1;
+    c2 = high0 ^ c3 ^ k1;
+    c3 = low0;
+    k0 = (k0 + weyl0) | 0;
+    k1 = (k1 + weyl1) | 0;
+  }
+  out[at] = c0;
+  out[at + 1] = c1;
+  out[at + 2] = c2;
+  out[at + 3] = c3;
 }
 
 /** Four random 32-bit words for a counter of four words. */
@@ -24,15 +63,9 @@ export function philox(
   counter: readonly [number, number, number, number],
   key: RandomKey,
 ): [number, number, number, number] {
-  let [c0, c1, c2, c3] = counter;
-  let [k0, k1] = key;
-  for (let round = 0; round < 10; round++) {
-    const [high0, high1] = [high(multiplier0, c0), high(multiplier1, c2)];
-    const [low0, low1] = [Math.imul(multiplier0, c0) >>> 0, Math.imul(multiplier1, c2) >>> 0];
-    [c0, c1, c2, c3] = [(high1 ^ c1 ^ k0) >>> 0, low1, (high0 ^ c3 ^ k1) >>> 0, low0];
-    [k0, k1] = [(k0 + weyl0) >>> 0, (k1 + weyl1) >>> 0];
-  }
-  return [c0, c1, c2, c3];
+  const out = new Uint32Array(4);
+  block(out, 0, ...counter, ...key);
+  return [...out] as [number, number, number, number];
 }
 
 /** A key of its own for a purpose: a seed and labels such as `'dropout', step`. Different labels give unrelated keys. */
@@ -55,34 +88,36 @@ export function randomKey(seed: number, ...labels: readonly (string | number)[])
 
 /** `count` unsigned 32-bit words, those at indices `from`, `from + 1`, … of the key's sequence. */
 function words(key: RandomKey, count: number, from = 0): Uint32Array {
-  const out = new Uint32Array(count);
-  let block: readonly number[] = [];
-  let loaded = -1;
-  for (let i = 0; i < count; i++) {
-    const [at, lane] = [Math.floor((from + i) / 4), (from + i) % 4];
-    if (at !== loaded) {
-      block = philox([at >>> 0, Math.floor(at / 2 ** 32), 0, 0], key);
-      loaded = at;
-    }
-    out[i] = block[lane] ?? 0;
-  }
-  return out;
+  const skipped = from % 4;
+  const blocks = Math.ceil((skipped + count) / 4);
+  const first = (from - skipped) / 4;
+  const out = new Uint32Array(4 * blocks);
+  const [key0, key1] = key;
+  for (let i = 0; i < blocks; i++)
+    block(out, 4 * i, first + i, Math.floor((first + i) / 2 ** 32), 0, 0, key0, key1);
+  return out.subarray(skipped, skipped + count);
 }
 
 /** Numbers in [0, 1) with 24 random bits each, exact in float32. */
 export function uniform(key: RandomKey, count: number, from = 0): Float32Array {
-  return Float32Array.from(words(key, count, from), (word) => (word >>> 8) / 2 ** 24);
+  const source = words(key, count, from);
+  const numbers = new Float32Array(count);
+  for (let i = 0; i < count; i++) numbers[i] = (source[i]! >>> 8) / 2 ** 24;
+  return numbers;
 }
 
 /** Standard normal numbers by Box and Muller's transform; numbers 2i and 2i + 1 come from words 2i and 2i + 1. */
 export function normal(key: RandomKey, count: number): Float32Array {
   const source = words(key, count + (count % 2));
-  return Float32Array.from({ length: count }, (_, i) => {
-    const [a = 0, b = 0] = source.subarray(i - (i % 2), i - (i % 2) + 2);
-    const radius = Math.sqrt(-2 * Math.log((a + 1) / 2 ** 32));
-    const angle = (2 * Math.PI * b) / 2 ** 32;
-    return radius * (i % 2 === 0 ? Math.cos(angle) : Math.sin(angle));
-  });
+  const numbers = new Float32Array(count);
+  for (let i = 0; i < count; i += 2) {
+    const radius = Math.sqrt(-2 * Math.log((source[i]! + 1) / 2 ** 32));
+    const angle = (2 * Math.PI * source[i + 1]!) / 2 ** 32;
+    numbers[i] = radius * Math.cos(angle);
+    // Behind the end of an array of odd length nothing is written.
+    numbers[i + 1] = radius * Math.sin(angle);
+  }
+  return numbers;
 }
 
 /** The numbers 0 … n − 1 in random order, each order equally likely (Fisher and Yates). */

@@ -25,6 +25,10 @@ export interface Checkpoint {
   read(name: string): Promise<Float32Array>;
   /** A tensor's stored bytes. */
   readRaw(name: string): Promise<Uint8Array>;
+  /** The same into an array of their number. */
+  readInto(name: string, bytes: Uint8Array): Promise<void>;
+  /** The same in parts, each of which holds until the next is asked for. */
+  parts(name: string): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -159,6 +163,8 @@ export const openCheckpoint = async (folder: ReadFolder): Promise<Checkpoint> =>
       tensors,
       read: (name) => find(name).file.read(find(name).stored),
       readRaw: (name) => find(name).file.readBytes(find(name).stored),
+      readInto: (name, bytes) => find(name).file.readInto(find(name).stored, bytes),
+      parts: (name) => find(name).file.parts(find(name).stored),
       close,
     };
   } catch (error) {

@@ -8,13 +8,17 @@ export interface ReadAt {
   readonly size: number;
   /** Exactly `length` bytes from `position`; throws if the file ends before. */
   read(position: number, length: number): Promise<Uint8Array>;
+  /** Fills the array with the bytes from `position`; throws if the file ends before. */
+  readInto(position: number, bytes: Uint8Array): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A file that is written from its start to its end. */
+/** A file that is written, from its start to its end or by position. */
 export interface Write {
   readonly path: string;
+  /** Behind what was written this way before. */
   write(bytes: Uint8Array): Promise<void>;
+  writeAt(position: number, bytes: Uint8Array): Promise<void>;
   /** The file is complete only after this. */
   close(): Promise<void>;
 }

@@ -2,7 +2,7 @@
 import { bytesOf, elementsOf, type Dtype } from './dtype.ts';
 import { INDEX_FILE, SINGLE_FILE } from './checkpoint.ts';
 import { readJson, writeJson, writeText, type ReadFolder, type WriteFolder } from './files.ts';
-import { streamSafetensors } from './safetensors-file.ts';
+import { streamSafetensors, type TensorBytes } from './safetensors-file.ts';
 import type { TensorSpec } from './safetensors.ts';
 
 /** Files of a model folder that are not its weights and belong with them. */
@@ -51,12 +51,12 @@ const five = (n: number): string => String(n).padStart(5, '0');
 /**
  * Writes the weights: `model.safetensors`, or shards and their index if they take more than `shardBytes`.
  *
- * `produce` is called once for each tensor, in the order of the bytes, so that only one is in memory.
+ * `produce` is called once for each tensor, in the order of the bytes, so that only two are in memory.
  */
 export const writeWeights = async (
   folder: WriteFolder,
   specs: readonly TensorSpec[],
-  produce: (spec: TensorSpec) => Promise<Uint8Array> | Uint8Array,
+  produce: (spec: TensorSpec) => Promise<TensorBytes> | TensorBytes,
   shardBytes: number,
 ): Promise<void> => {
   const shards = cutShards(specs, shardBytes);

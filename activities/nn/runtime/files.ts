@@ -9,41 +9,52 @@ const MAX_READ = 2 ** 30;
 const openFile = async (path: string): Promise<ReadAt> => {
   const handle = await open(path, 'r');
   const { size } = await handle.stat();
+  const readInto = async (position: number, bytes: Uint8Array): Promise<void> => {
+    const length = bytes.byteLength;
+    let done = 0;
+    while (done < length) {
+      const { bytesRead } = await handle.read(
+        bytes,
+        done,
+        Math.min(length - done, MAX_READ),
+        position + done,
+      );
+      if (bytesRead === 0)
+        throw new Error(`${path}: ends at byte ${position + done}, wanted ${length} from ${position}`);
+      done += bytesRead;
+    }
+  };
   return {
     path,
     size,
     async read(position, length) {
       const bytes = new Uint8Array(length);
-      let done = 0;
-      while (done < length) {
-        const { bytesRead } = await handle.read(
-          bytes,
-          done,
-          Math.min(length - done, MAX_READ),
-          position + done,
-        );
-        if (bytesRead === 0)
-          throw new Error(`${path}: ends at byte ${position + done}, wanted ${length} from ${position}`);
-        done += bytesRead;
-      }
+      await readInto(position, bytes);
       return bytes;
     },
+    readInto,
     close: () => handle.close(),
   };
 };
 
-/** Creates (or replaces) a file to be written from start to end. */
+/** Creates (or replaces) a file to be written. */
 const createFile = async (path: string): Promise<Write> => {
   const handle = await open(path, 'w');
+  let end = 0;
+  const writeAt = async (position: number, bytes: Uint8Array): Promise<void> => {
+    let done = 0;
+    while (done < bytes.byteLength) {
+      const length = Math.min(bytes.byteLength - done, MAX_READ);
+      done += (await handle.write(bytes, done, length, position + done)).bytesWritten;
+    }
+  };
   return {
     path,
     async write(bytes) {
-      let done = 0;
-      while (done < bytes.byteLength) {
-        const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.byteLength - done, MAX_READ));
-        done += bytesWritten;
-      }
+      await writeAt(end, bytes);
+      end += bytes.byteLength;
     },
+    writeAt,
     close: () => handle.close(),
   };
 };

@@ -8,31 +8,34 @@ export class WrongBase extends Error {
   override readonly name = 'WrongBase';
 }
 
+/** sha256 of the bytes of each tensor, by name. */
+export type TensorDigests = ReadonlyMap<string, string>;
+
+/** The digests of a model folder's tensors. They are read in parts: it takes a few megabytes, however large they are. */
+export const tensorDigests = async (checkpoint: Checkpoint): Promise<TensorDigests> => {
+  const digests = new Map<string, string>();
+  for (const name of checkpoint.tensors.keys()) {
+    const hash = createHash('sha256');
+    for await (const part of checkpoint.parts(name)) hash.update(part);
+    digests.set(name, hash.digest('hex'));
+  }
+  return digests;
+};
+
 /**
  * Digest of a model's weights: sha256 over one line a tensor, in name order, of name, type, shape and the sha256 of
- * its bytes. Shards, their order and everything beside the weights do not enter. Tensors are added in any order.
+ * its bytes. Shards, their order and everything beside the weights do not enter.
  */
-export const createWeightsDigest = (): {
-  add(spec: TensorSpec, bytes: Uint8Array): void;
-  digest(): string;
-} => {
-  const lines: string[] = [];
-  return {
-    add: ({ name, dtype, shape }, bytes) => {
-      lines.push(
-        `${name} ${dtype} [${shape.join(',')}] ${createHash('sha256').update(bytes).digest('hex')}\n`,
-      );
-    },
-    digest: () => `sha256:${createHash('sha256').update(lines.toSorted().join('')).digest('hex')}`,
-  };
+export const digestOfTensors = (specs: Iterable<TensorSpec>, digests: TensorDigests): string => {
+  const lines = [...specs].map(
+    ({ name, dtype, shape }) => `${name} ${dtype} [${shape.join(',')}] ${digests.get(name)}\n`,
+  );
+  return `sha256:${createHash('sha256').update(lines.toSorted().join('')).digest('hex')}`;
 };
 
 /** Digest of the weights of a model folder. */
-export const weightsDigest = async (checkpoint: Checkpoint): Promise<string> => {
-  const digest = createWeightsDigest();
-  for (const spec of checkpoint.tensors.values()) digest.add(spec, await checkpoint.readRaw(spec.name));
-  return digest.digest();
-};
+export const weightsDigest = async (checkpoint: Checkpoint): Promise<string> =>
+  digestOfTensors(checkpoint.tensors.values(), await tensorDigests(checkpoint));
 
 /** Throws `WrongBase`, naming both, if an adapter says that it was trained on other weights than `digest`. */
 export const checkTrainedOn = (adapter: Adapter, digest: string, weights: string): void => {

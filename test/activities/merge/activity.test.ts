@@ -1,10 +1,11 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { mergeStage } from '../../../activities/merge/activity.ts';
 import { readAdapter, writeAdapter } from '../../../activities/nn/checkpoint/adapter.ts';
 import { openCheckpoint } from '../../../activities/nn/checkpoint/checkpoint.ts';
+import { codeMap } from '../../../artifacts/code-digest.ts';
 import { openSafetensors } from '../../../activities/nn/checkpoint/safetensors-file.ts';
 import { nodeFolder } from '../../../activities/nn/runtime/files.ts';
 import { weightsDigest } from '../../../activities/nn/runtime/weights-digest.ts';
@@ -247,6 +248,12 @@ describe.skipIf(!hasShared)('the merge stage', () => {
       'slerp takes two models, got AM, BS, RL',
     );
     await expect(run({ base: BASE }, {})).rejects.toThrow('no adapter and no vector is given');
+  });
+
+  it('is named by all the code that its threads run', async () => {
+    const code = Object.keys(await codeMap(resolve(import.meta.dirname, '../../..'), mergeStage.code));
+    for (const file of ['merge/merge.ts', 'merge/tasks.ts', 'merge/kernels.ts', 'nn/wasm/assembler.ts'])
+      expect(code).toContain(`activities/${file}`);
   });
 
   it('stops when cancelled', async () => {

@@ -21,6 +21,14 @@ describe('random numbers', () => {
     expect(normal(key, 7)).toEqual(normal(key, 100).slice(0, 7));
   });
 
+  it('are the words of successive counters, of which the second word counts too', () => {
+    const key = randomKey(4, 'far');
+    const at = 2 ** 32 - 1;
+    const words = [...philox([at, 0, 0, 0], key), ...philox([0, 1, 0, 0], key)];
+    const numbers = words.map((word) => (word >>> 8) / 2 ** 24);
+    expect([...uniform(key, 6, 4 * at + 1)]).toEqual(numbers.slice(1, 7));
+  });
+
   it('have keys that differ by seed, label, order and kind of label', () => {
     const keys = [
       randomKey(1, 'a', 'b'),

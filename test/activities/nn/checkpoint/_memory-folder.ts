@@ -24,22 +24,35 @@ export const memoryFolder = (): MemoryFolder => {
     readText: async (name) => new TextDecoder().decode(get(name)),
     async open(name) {
       const bytes = get(name);
+      const slice = (position: number, length: number): Uint8Array => {
+        if (position + length > bytes.byteLength) throw new Error(`mem/${name} ends before`);
+        return bytes.slice(position, position + length);
+      };
       return {
         path: `mem/${name}`,
         size: bytes.byteLength,
-        async read(position, length) {
-          if (position + length > bytes.byteLength) throw new Error(`mem/${name} ends before`);
-          return bytes.slice(position, position + length);
-        },
+        read: async (position, length) => slice(position, length),
+        readInto: async (position, into) => into.set(slice(position, into.byteLength)),
         close: async () => {},
       };
     },
     async create(name) {
-      const parts: Uint8Array[] = [];
+      let content = new Uint8Array(0);
+      let end = 0;
+      const put = (position: number, bytes: Uint8Array): void => {
+        const grown = new Uint8Array(Math.max(content.byteLength, position + bytes.byteLength));
+        grown.set(content);
+        grown.set(bytes, position);
+        content = grown;
+      };
       return {
         path: `mem/${name}`,
-        write: async (bytes) => void parts.push(bytes.slice()),
-        close: async () => void files.set(name, new Uint8Array(Buffer.concat(parts))),
+        async write(bytes) {
+          put(end, bytes);
+          end += bytes.byteLength;
+        },
+        writeAt: async (position, bytes) => put(position, bytes),
+        close: async () => void files.set(name, content),
       };
     },
   };

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { DTYPES, encode, type Dtype, type TensorData } from '../../../../activities/nn/checkpoint/dtype.ts';
+import type { TensorSpec } from '../../../../activities/nn/checkpoint/safetensors.ts';
 import {
+  createSafetensors,
   openSafetensors,
   streamSafetensors,
   writeSafetensors,
@@ -165,6 +167,59 @@ describe('a written file', () => {
     await writeSafetensors(folder, 'b', new Map(tensors.toReversed()));
     expect(folder.files.get('a')).toEqual(folder.files.get('b'));
     expect(Buffer.from(folder.files.get('a')!).readBigUInt64LE() % 8n).toBe(0n);
+  });
+
+  it('gives and takes a tensor in parts of a few megabytes', async () => {
+    const folder = memoryFolder();
+    const data = Uint8Array.from({ length: 2 ** 23 + 5 }, (_, i) => i % 251);
+    const tensor = { dtype: 'U8', shape: [data.length], data } as const;
+    await writeSafetensors(folder, 'whole', new Map([['t', tensor]]));
+    const file = await openSafetensors(folder, 'whole');
+    const sizes: number[] = [];
+    const parts = async function* ({ name }: TensorSpec) {
+      for await (const part of file.parts(name)) {
+        sizes.push(part.byteLength);
+        yield part;
+      }
+    };
+    await streamSafetensors(folder, 'copy', [...file.tensors.values()], parts);
+    expect(sizes).toEqual([2 ** 22, 2 ** 22, 5]);
+    expect(Buffer.compare(folder.files.get('copy')!, folder.files.get('whole')!)).toBe(0);
+    const into = new Uint8Array(data.length);
+    await file.readInto('t', into);
+    expect(Buffer.compare(into, data)).toBe(0);
+    await expect(file.readInto('t', into.subarray(1))).rejects.toThrow('t has 8388613 bytes, not 8388612');
+  });
+
+  it('begins a tensor while the one before is written', async () => {
+    const folder = memoryFolder();
+    const specs = ['a', 'b'].map((name): TensorSpec => ({ name, dtype: 'U8', shape: [1] }));
+    const events: string[] = [];
+    await streamSafetensors(folder, 'x', specs, ({ name }) => {
+      events.push(`make ${name}`);
+      return (async function* () {
+        events.push(`write ${name}`);
+        yield Uint8Array.of(1);
+      })();
+    });
+    expect(events).toEqual(['make a', 'make b', 'write a', 'write b']);
+  });
+
+  it('writes tensors in any order to the same bytes', async () => {
+    const folder = memoryFolder();
+    const tensors = new Map(
+      ['a', 'b', 'c'].map((name, i) => [
+        name,
+        { dtype: 'F32', shape: [i + 1], data: new Float32Array(i + 1).fill(i) } as const,
+      ]),
+    );
+    await writeSafetensors(folder, 'streamed', tensors);
+    const specs = [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
+    const writer = await createSafetensors(folder, 'put', specs);
+    for (const name of ['c', 'a', 'b']) await writer.put(name, encode('F32', tensors.get(name)!.data));
+    await expect(writer.put('d', new Uint8Array(4))).rejects.toThrow('tensor "d" has no bytes, not 4');
+    await writer.close();
+    expect(folder.files.get('put')).toEqual(folder.files.get('streamed'));
   });
 
   it('refuses two tensors of one name, the reserved name, and bytes of another size', async () => {

@@ -124,7 +124,7 @@ describe.skipIf(!hasShared)('the verb model', () => {
       logits('plain'),
     ]);
     expectAllClose(added, adapted, { rtol: 0, atol: 3e-4 }, 'base + vector against base and adapter');
-    expectAllClose(none, plain, { rtol: 0, atol: 0 }, 'base + 0 · vector');
+    expect(none).toEqual(plain);
     const refused = await Promise.all(
       [
         [...vector, '--dtype', 'bfloat16'],

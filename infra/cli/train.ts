@@ -30,6 +30,8 @@ const number = (value: string): number => {
   return parsed;
 };
 
+const list = (value: string): string[] => value.split(',');
+
 /** Parameters from the options that were given, the schema's defaults for the rest. */
 const parseParams = <T>(schema: z.ZodType<T>, given: Record<string, unknown>, command: Command): T => {
   const parsed = schema.safeParse(
@@ -61,6 +63,13 @@ const withCommon = (command: Command): Command =>
   withCompute(command)
     .option('--rank <n>', 'rank of the adapter', number)
     .option('--alpha <n>', 'the update is (alpha / rank) B A', number)
+    .option(
+      '--targets <parts>',
+      'what is adapted: language, or with vision and merger: a list with commas',
+      list,
+    )
+    .option('--dropout <x>', 'share of what the adapter reads that is zeroed in training', number)
+    .option('--recompute', 'compute layers again in the backward pass: less memory, more time')
     .option('--learning-rate <x>', 'peak learning rate of AdamW', number)
     .addOption(
       new Option('--schedule <name>', 'how the rate falls').choices(['constant', 'linear', 'cosine']),

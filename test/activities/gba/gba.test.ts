@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runGba } from '../../../activities/gba/activity.ts';
 import { trainGba } from '../../../activities/gba/train.ts';
+import { readAdapter } from '../../../activities/nn/checkpoint/adapter.ts';
+import { readModelConfig } from '../../../activities/nn/checkpoint/checkpoint.ts';
+import { nodeFolder } from '../../../activities/nn/runtime/files.ts';
 import { promptIds } from '../../../activities/nn/chat.ts';
 import { withTrainingModel } from '../../../activities/nn/runtime/training-model.ts';
 import type { PromptOf } from '../../../activities/gba/queries.ts';
@@ -131,6 +134,22 @@ describe.skipIf(!hasShared)('guideline-based advantages on the golden Qwen2-VL',
     const resumed = await train('resumed', given, io);
     expect(io.events[0]?.done).toBe(3);
     expect(await filesOf(resumed.out)).toEqual(whole);
+  });
+
+  it('adapts the tower too, held near what the untrained tower sees, and resumes within dropout', async () => {
+    const given = { targets: ['language', 'vision', 'merger'], dropout: 0.3, beta: 0.1, steps: 3 };
+    const { out } = await train('whole', given);
+    const root = join(folder, 'stopped');
+    await expect(train('cut', given, recordedIo(root, { stopAt: 1 }))).rejects.toThrow('stopped by the test');
+    const resumed = await train('resumed', given, recordedIo(root, { resume: join(root, '1') }));
+    expect(await filesOf(resumed.out)).toEqual(await filesOf(out));
+    const metrics = await readRows(join(out, 'metrics.jsonl'), GbaMetric);
+    expect(metrics[0]!.kl).toBeLessThan(1e-6);
+    expect(metrics.at(-1)!.kl).toBeGreaterThan(1e-6);
+    const { modules } = await readAdapter(nodeFolder(out), await readModelConfig(nodeFolder(MODEL)));
+    const tower = [...modules].filter(([module]) => module.startsWith('visual.'));
+    expect(tower.length).toBe(10);
+    for (const [module, { b }] of tower) expect(Math.max(...b.map(Math.abs)), module).toBeGreaterThan(1e-4);
   });
 
   it('splits a step into micro-batches without changing what is learnt', async () => {

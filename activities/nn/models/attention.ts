@@ -1,3 +1,4 @@
+import type { DType } from '../ops/dtype.ts';
 import type { Value } from '../ops/node.ts';
 import { dim } from '../ops/shape.ts';
 import type { Trace } from '../ops/trace.ts';
@@ -21,14 +22,17 @@ const queryBlock = 128;
 /**
  * `softmax(q·kᵀ/√D + causal mask)·v`, each key and value head serving G = H/KV query heads.
  *
+ * Both products are computed in `arithmetic`, scores and their softmax are float32.
  * Shapes: q [B, T, H, D], k and v [B, T, KV, D] → [B, T, H·D].
  */
-export function causalAttention(t: Trace, { q, k, v }: Heads): Value {
+export function causalAttention(t: Trace, { q, k, v }: Heads, arithmetic: DType = 'float32'): Value {
   const [B = 0, T = 0, H = 0, D = 0] = q.shape;
   const KV = dim(k.shape, 2);
   const G = H / KV;
-  const queries = t.transpose(t.reshape(t.scale(q, 1 / Math.sqrt(D)), [B, T, KV, G, D]), [0, 2, 3, 1, 4]); // [B, KV, G, T, D]
-  const [keys, values] = [t.transpose(k, [0, 2, 1, 3]), t.transpose(v, [0, 2, 1, 3])]; // [B, KV, T, D]
+  const scaled = t.reshape(t.cast(t.scale(q, 1 / Math.sqrt(D)), arithmetic), [B, T, KV, G, D]);
+  const queries = t.transpose(scaled, [0, 2, 3, 1, 4]); // [B, KV, G, T, D]
+  const byHead = (x: Value): Value => t.transpose(t.cast(x, arithmetic), [0, 2, 1, 3]); // [B, KV, T, D]
+  const [keys, values] = [byHead(k), byHead(v)];
   const block = T > 2 * queryBlock ? queryBlock : T;
   const sizes = Array.from({ length: Math.ceil(T / block) }, (_, i) => Math.min(block, T - i * block));
   const contexts: Value[] = [];
@@ -37,18 +41,17 @@ export function causalAttention(t: Trace, { q, k, v }: Heads): Value {
     const rows = dim(part.shape, 3);
     const seen = from + rows;
     const here = t.reshape(part, [B, KV, G * rows, D]);
-    const scores = t.reshape(
-      t.batchMatmul(here, t.slice(keys, [0, 0, 0, 0], [B, KV, seen, D]), false, true),
-      [B, KV, G, rows, seen],
-    );
-    const weights = t.softmax(t.add(scores, causalMask(t, from, rows)));
+    const products = t.batchMatmul(here, t.slice(keys, [0, 0, 0, 0], [B, KV, seen, D]), false, true);
+    const scores = t.cast(t.reshape(products, [B, KV, G, rows, seen]), 'float32');
+    const weights = t.cast(t.softmax(t.add(scores, causalMask(t, from, rows))), arithmetic);
     const context = t.batchMatmul(
       t.reshape(weights, [B, KV, G * rows, seen]),
       t.slice(values, [0, 0, 0, 0], [B, KV, seen, D]),
     );
     contexts.push(t.reshape(context, [B, KV, G, rows, D]));
   }
-  return t.reshape(t.transpose(t.concat(contexts, 3), [0, 3, 1, 2, 4]), [B, T, H * D]);
+  const context = t.transpose(t.concat(contexts, 3), [0, 3, 1, 2, 4]); // [B, T, KV, G, D]
+  return t.cast(t.reshape(context, [B, T, H * D]), 'float32');
 }
 
 /** 0 where key j is not behind query i, else `masked`: [rows, from + rows] for the queries that begin at `from`. */

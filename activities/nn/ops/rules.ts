@@ -42,7 +42,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   Maximum: (t, context) => extremum(t, context, t.lessEqual(input(context.node, 1), input(context.node, 0))),
   AddN: (_, { node, g }) => node.inputs.map(() => g),
   Neg: (t, { g }) => [t.neg(g)],
-  Square: (t, { node, g }) => [t.mul(t.scale(input(node, 0), 2), g)],
+  Square: (t, { node, g }) => [t.mul(input(node, 0), t.scale(g, 2))],
   Sqrt: (t, { node, g }) => [t.div(t.scale(g, 0.5), output(node))],
   Rsqrt: (t, { node, g }) => [t.scale(t.mul(t.mul(output(node), t.square(output(node))), g), -0.5)],
   Exp: (t, { node, g }) => [t.mul(output(node), g)],

@@ -6,8 +6,9 @@ import type { Parameters } from '../linear.ts';
 import { causalAttention } from '../models/attention.ts';
 import type { ModelConfig, TextConfig } from '../models/config.ts';
 import { multimodalRotation } from '../models/rope.ts';
-import { embedTokens, hiddenRows, textLayers } from '../models/text.ts';
+import { embedTokens, hiddenRows, outputTable, textLayers } from '../models/text.ts';
 import type { Attend } from '../models/text.ts';
+import type { DType } from '../ops/dtype.ts';
 import type { Value } from '../ops/node.ts';
 import { dim, sameShape } from '../ops/shape.ts';
 import type { Trace } from '../ops/trace.ts';
@@ -40,14 +41,15 @@ export const declareBatch = (t: Trace, { rows, length, tokens, labels }: BatchSh
 
 /** Attention within rows, for heads of tokens that lie one after another: [1, N, H, d] → [1, N, H·d]. */
 const attendInRows =
-  (t: Trace, { places, tokens }: BatchInputs): Attend =>
+  (t: Trace, { places, tokens }: BatchInputs, arithmetic: DType): Attend =>
   (_, heads) => {
-    if (sameShape(places.shape, [1, dim(tokens.shape, 0)])) return causalAttention(t, heads);
+    if (sameShape(places.shape, [1, dim(tokens.shape, 0)])) return causalAttention(t, heads, arithmetic);
     const spread = (x: Value): Value => {
       const [, n = 0, h = 0, d = 0] = x.shape;
       return t.reshape(t.gather(t.reshape(x, [n, h * d]), places), [...places.shape, h, d]); // [B, T, H, d]
     };
-    const context = causalAttention(t, { q: spread(heads.q), k: spread(heads.k), v: spread(heads.v) });
+    const rows = { q: spread(heads.q), k: spread(heads.k), v: spread(heads.v) };
+    const context = causalAttention(t, rows, arithmetic);
     return t.reshape(hiddenRows(t, context, tokens), [1, tokens.shape[0] ?? 0, -1]);
   };
 
@@ -61,7 +63,8 @@ export const labelHidden = (
 ): Value => {
   const embeds = embedTokens(t, params, batch.ids, images); // [1, N, D]
   const rotation = multimodalRotation(t, config.text, batch.positions);
-  const hidden = textLayers(t, params, config.text, embeds, rotation, attendInRows(t, batch));
+  const { dtype } = outputTable(params, config);
+  const hidden = textLayers(t, params, config.text, embeds, rotation, attendInRows(t, batch, dtype));
   return hiddenRows(t, hidden, batch.targets);
 };
 

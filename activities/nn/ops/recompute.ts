@@ -51,13 +51,20 @@ export class Recomputation {
     let copy = this.#copies.get(node);
     if (copy === undefined) {
       const inputs = node.inputs.map((input) => this.#again(input, segment));
-      const kept = inputs.filter((input, i) => input === node.inputs[i]);
-      const gate = this.#gates.get(segment);
-      const waits = gate !== undefined && kept.some((input) => input.node.op !== 'Const');
-      const constant = kept.length === inputs.length && !waits;
-      copy = constant ? node : this.#trace.repeat(node, inputs, waits ? [gate] : []);
+      copy = inputs.every((input) => this.#isConstant(input)) ? node : this.#repeat(node, inputs, segment);
       this.#copies.set(node, copy);
     }
     return copy.outputs[index] ?? value;
+  }
+
+  #repeat(node: Node, inputs: readonly Value[], segment: number): Node {
+    const gate = this.#gates.get(segment);
+    const reads = inputs.some((input, i) => input === node.inputs[i] && !this.#isConstant(input));
+    return this.#trace.repeat(node, inputs, gate !== undefined && reads ? [gate] : []);
+  }
+
+  /** Constants, and what is computed of constants alone, are not worth computing again. */
+  #isConstant({ node }: Value): boolean {
+    return node.op === 'Const' || this.#copies.get(node) === node;
   }
 }

@@ -38,6 +38,9 @@ describe('doctor', () => {
     expect(ok).toBe(true);
     expect(of('Node')).toEqual({ name: 'Node', state: 'ok', says: process.versions.node });
     expect(of('TensorFlow')?.says).toMatch(/^2\.\d+\.\d+ loads and computes$/);
+    expect(of('products')?.says).toMatch(
+      /^512 rows \d+ GFLOP\/s in float32, \d+ in bfloat16; 64 rows .+ auto means (float32|bfloat16) for/,
+    );
     expect(of('Temporal')?.says).toContain('namespace default');
     expect(of('S3')?.says).toBe(`${endpoint}/${bucket}, conditional writes are honoured`);
   });

@@ -35,8 +35,32 @@ export interface EntryOptions {
 export interface BatchEntries {
   readonly sizes: BatchSizes;
   readonly prefill: string;
+  readonly stages: readonly [Stage, ...Stage[]];
+}
+
+/** A batch as it is decoded until so many of its prompts have ended that the others go on in a smaller one. */
+export interface Stage {
+  readonly prompts: number;
+  /** Takes the caches of prompts `kept` [prompts], counted by their places before, from the stage before; the first has none. */
+  readonly enter?: string;
   /** One for each number of chunks in use. */
   readonly decode: readonly string[];
+}
+
+/** Rows below which a smaller batch is hardly faster: reading the weights takes the time. */
+const fewestRows = 8;
+
+/** Stages of a batch at most; each has graphs and caches of its own. */
+const mostStages = 3;
+
+/** Numbers of prompts that a batch is decoded with, each half of the one before. */
+export function stageSizes({ prompts, group }: Pick<BatchSizes, 'prompts' | 'group'>): [number, ...number[]] {
+  const sizes: [number, ...number[]] = [prompts];
+  for (let last = prompts; sizes.length < mostStages && last > 1 && last * group > fewestRows;) {
+    last = Math.ceil(last / 2);
+    sizes.push(last);
+  }
+  return sizes;
 }
 
 /** Never compiled by XLA: where a slice is written is a constant to it, so that each new token would be compiled for anew. */
@@ -45,17 +69,49 @@ export const asTraced = { compile: false };
 /**
  * Adds the entry points that complete a batch of prompts: `prefill` computes the prompts' keys and values and draws the first
  * tokens, `decode` draws one more for every row. Keys and values stay in variables: those of prompts are written once and shared
- * by a prompt's rows, those of new tokens are written in place into chunks of few tokens.
+ * by a prompt's rows, those of new tokens are written in place into chunks of few tokens. `enter` copies those of prompts that have
+ * not ended into the variables of a smaller batch.
  */
 export function addBatchEntries(program: Program, options: EntryOptions): BatchEntries {
   const { prompts: P, group, promptTokens: T, imageEmbeddings: M } = options.sizes;
   const cache = `${options.name}/${P}x${group}x${T}.${M}`;
   const name = `${cache}/${options.mode}`;
   program.entry(`${name}/prefill`, (t) => prefill(t, options, cache), asTraced);
-  const decode = Array.from({ length: options.chunks }, (_, i) => `${name}/decode-${i + 1}`);
-  for (const [i, entry] of decode.entries())
-    program.entry(entry, (t) => decodeStep(t, options, cache, i + 1), asTraced);
-  return { sizes: options.sizes, prefill: `${name}/prefill`, decode };
+  let before = { options, cache };
+  const [first, ...rest] = stageSizes(options.sizes).map((prompts, index): Stage => {
+    const stage = `${name}/${prompts}`;
+    const own = { ...options, sizes: { ...options.sizes, prompts } };
+    const ownCache = index === 0 ? cache : `${cache}/${prompts}`;
+    const [from, enter] = [before, `${stage}/enter`];
+    if (index > 0)
+      program.entry(enter, (t) => enterStage(t, from, { options: own, cache: ownCache }), asTraced);
+    before = { options: own, cache: ownCache };
+    const decode = Array.from({ length: options.chunks }, (_, i) => `${stage}/decode-${i + 1}`);
+    for (const [i, entry] of decode.entries())
+      program.entry(entry, (t) => decodeStep(t, own, ownCache, i + 1), asTraced);
+    return index === 0 ? { prompts, decode } : { prompts, enter, decode };
+  });
+  return { sizes: options.sizes, prefill: `${name}/prefill`, stages: [first!, ...rest] };
+}
+
+interface StageCache {
+  readonly options: EntryOptions;
+  readonly cache: string;
+}
+
+function enterStage(t: Trace, from: StageCache, to: StageCache): { outputs: Record<string, Value> } {
+  const kept = t.input('kept', [to.options.sizes.prompts], 'int32');
+  const layers = Array.from({ length: to.options.config.text.layers }, (_, layer) => layer);
+  const caches = ({ options, cache }: StageCache): Value[] =>
+    layers.flatMap((layer) =>
+      (['k', 'v'] as const).flatMap((side) => [
+        promptCache(t, options, cache, layer, side),
+        ...Array.from({ length: options.chunks }, (_, i) => chunkCache(t, options, cache, layer, side, i)),
+      ]),
+    );
+  const targets = caches(to);
+  const writes = caches(from).map((held, i) => t.overwrite(targets[i]!, t.gather(held, kept)));
+  return { outputs: { done: t.after(writes, t.scalar(1, 'int32')) } };
 }
 
 type Side = 'k' | 'v';

@@ -1,14 +1,13 @@
 import type { ModelConfig } from '../models/config.ts';
-import { randomKey, uniform } from '../random.ts';
 import type { Parameters } from '../linear.ts';
-import type { HostArray } from '../ops/dtype.ts';
 import type { Trace } from '../ops/trace.ts';
 import type { Program } from '../runtime/program.ts';
 import type { Session } from '../runtime/session.ts';
 import { longestFirst } from './batches.ts';
 import { addBatchEntries } from './entries.ts';
 import type { BatchEntries, BatchSizes } from './entries.ts';
-import { GenerationLimit, promptFeeds, promptLengths } from './prompt-feeds.ts';
+import { completeBatch } from './complete-batch.ts';
+import { GenerationLimit } from './prompt-feeds.ts';
 import type { GenerationRequest } from './prompt-feeds.ts';
 import { addGenerationWeights } from './weights.ts';
 
@@ -138,71 +137,4 @@ function smallestFitting(
     );
   const tightest = fitting.filter(({ sizes }) => sizes.promptTokens === smallest.sizes.promptTokens);
   return tightest.find(({ sizes }) => sizes.prompts >= order.length) ?? tightest.at(-1) ?? smallest;
-}
-
-/** One batch, from its prompts to the last token that a row may have or needs. */
-async function completeBatch(
-  session: Session,
-  config: ModelConfig,
-  { sizes, prefill, decode }: BatchEntries,
-  chunk: number,
-  requests: readonly GenerationRequest[],
-  { maxNewTokens, stopTokens, temperature, seed }: SamplingOptions,
-): Promise<Completion[][]> {
-  const { prompts: P, group: G } = sizes;
-  const R = P * G;
-  const owner = (row: number): GenerationRequest | undefined => requests[Math.floor(row / G)];
-  const rows = Array.from({ length: R }, (_, row) => {
-    const request = owner(row);
-    const key = request === undefined ? undefined : randomKey(seed, 'generate', request.id, row % G);
-    return {
-      tokens: [] as number[],
-      logps: [] as number[],
-      stopped: request === undefined,
-      // Zero would hit a suppressed token.
-      uniforms:
-        key === undefined
-          ? new Float32Array(maxNewTokens).fill(0.5)
-          : uniform(key, maxNewTokens).map((u) => Math.max(u, 2 ** -25)),
-    };
-  });
-  const draw = (step: number): Record<string, HostArray> =>
-    temperature === 0
-      ? {}
-      : {
-          inverseTemperature: Float32Array.of(1 / temperature),
-          uniforms: Float32Array.from(rows, (row) => row.uniforms[step] ?? 0.5),
-        };
-  const take = ({ tokens, logps }: Record<string, HostArray>): void => {
-    for (const [i, row] of rows.entries()) {
-      if (row.stopped) continue;
-      const token = tokens?.[i] ?? 0;
-      row.tokens.push(token);
-      if (logps !== undefined) row.logps.push(logps[i] ?? Number.NaN);
-      row.stopped = stopTokens.includes(token);
-    }
-  };
-  const lengths = promptLengths(requests, P);
-  take(session.run(prefill, { ...(await promptFeeds(config, sizes, requests)), ...draw(0) }));
-  for (let step = 1; step < maxNewTokens && rows.some((row) => !row.stopped); step++) {
-    const at = step - 1;
-    const entry = decode[Math.floor(at / chunk)];
-    if (entry === undefined) throw new GenerationLimit(`no room for token ${step}`);
-    const feeds = {
-      lengths,
-      slot: Int32Array.of(at % chunk),
-      tokens: Int32Array.from(rows, (row) => row.tokens.at(-1) ?? 0),
-      positions: Int32Array.from(rows, (_, i) => (owner(i)?.positions.next ?? 1) + at),
-    };
-    take(session.run(entry, { ...feeds, ...draw(step) }));
-    // A step blocks the thread; timers and heartbeats get their turn between two.
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return requests.map((_, p) =>
-    rows.slice(p * G, (p + 1) * G).map(({ tokens, logps, stopped }) => ({
-      tokens,
-      logps,
-      finishReason: stopped ? 'stop' : 'length',
-    })),
-  );
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { addGenerator } from '../../../../activities/nn/generation/generate.ts';
 import type { Completion, Generator } from '../../../../activities/nn/generation/generate.ts';
 import type { GenerationRequest } from '../../../../activities/nn/generation/prompt-feeds.ts';
@@ -109,6 +109,21 @@ describe.skipIf(!hasShared)('generation with the golden Qwen2-VL', () => {
     if (last === undefined) throw new Error('no request');
     expect(tokensOf(await grouped.generate(session, [last], drawn))).toEqual(tokensOf(all).slice(8));
     expect(tokensOf(await alone.generate(session, [last], drawn))).toEqual(tokensOf(all).slice(8, 9));
+  });
+
+  it('goes on in smaller batches when prompts have ended, with the same tokens', async () => {
+    const whole = await grouped.generate(session, requests, sampling);
+    const stopTokens = [whole[0]?.[0]?.tokens[2] ?? -1, whole[1]?.[0]?.tokens[5] ?? -1];
+    const entered = vi.spyOn(session, 'run');
+    const found = await grouped.generate(session, requests, { ...sampling, stopTokens });
+    const stages = entered.mock.calls.map(([entry]) => entry).filter((entry) => entry.endsWith('/enter'));
+    entered.mockRestore();
+    expect(stages).toHaveLength(1);
+    for (const [i, tokens] of tokensOf(found).entries()) {
+      const all = tokensOf(whole)[i] ?? [];
+      const end = all.findIndex((token) => stopTokens.includes(token));
+      expect(tokens).toEqual(end < 0 ? all : all.slice(0, end + 1));
+    }
   });
 
   it('never draws a suppressed token', async () => {

@@ -16,6 +16,16 @@ describe('PipelineConfig', () => {
     ]);
   });
 
+  it('refuses products in bfloat16 of weights in float32, and takes auto where nothing is said', () => {
+    const compute = { ...demo.compute, arithmetic: 'bfloat16' };
+    expect(messages({ ...demo, compute })).toEqual([
+      'compute.arithmetic is bfloat16, but dtype is float32: make dtype bfloat16 too, or leave arithmetic at auto',
+    ]);
+    expect(messages({ ...demo, compute: { ...compute, dtype: 'bfloat16' } })).toEqual([]);
+    const { arithmetic: _, ...before } = compute;
+    expect(PipelineConfig.parse({ ...demo, compute: before }).compute.arithmetic).toBe('auto');
+  });
+
   it('refuses a model whose widths do not fit together', () => {
     const base = { ...demo.base, headDim: 16, mropeSection: [4, 6, 6] };
     expect(messages({ ...demo, base })).toEqual([

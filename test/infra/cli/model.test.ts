@@ -139,13 +139,16 @@ describe.skipIf(!hasShared)('the verb model', () => {
   it('ends with code 1 and the reason where the input is wrong, with code 2 where the command is', async () => {
     const bad = path.join(folder, 'bad.json');
     await writeFile(bad, JSON.stringify({ messages: [], pictures: [] }));
-    const [wrong, usage] = await Promise.all([
+    const [wrong, contradictory, usage] = await Promise.all([
       mmedexpert('model', 'generate', '--model', model, '--input', bad),
+      mmedexpert('model', 'generate', '--model', model, '--input', input, '--arithmetic', 'bfloat16'),
       mmedexpert('model', 'generate', '--model', model, '--input', input, '--max-new-tokens', 'many'),
     ]);
     expect(wrong.code).toBe(1);
     expect(wrong.stderr).toContain('bad.json');
     expect(wrong.stderr).toContain('pictures');
+    expect(contradictory.code).toBe(2);
+    expect(contradictory.stderr).toContain('compute.arithmetic is bfloat16, but dtype is float32');
     expect(usage.code).toBe(2);
     expect(usage.stderr).toContain('whole number from 1');
   });

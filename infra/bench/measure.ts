@@ -1,9 +1,12 @@
 import process from 'node:process';
 import type { ModelConfig } from '../../activities/nn/models/config.ts';
+import type { ResolvedCompute } from '../../schemas/config/compute.ts';
 import { randomKey, uniform } from '../../activities/nn/random.ts';
 
 /** What a benchmark found out. */
 export interface Measured {
+  /** What products with weights were computed in. */
+  readonly arithmetic: ResolvedCompute['arithmetic'];
   readonly tokensPerSecond: number;
   readonly secondsPerStep: number;
   /** The most memory this process has held, loading included. */

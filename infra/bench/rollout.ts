@@ -6,6 +6,7 @@ import { withTrainingModel } from '../../activities/nn/runtime/training-model.ts
 import { startAdapter } from '../../activities/nn/training/adapter-start.ts';
 import { adapterLayout, adapterPairs } from '../../activities/nn/training/adapter.ts';
 import { addUpdateEntry, createTrainer, trainedTensors } from '../../activities/nn/training/trainer.ts';
+import type { ResolvedCompute } from '../../schemas/config/compute.ts';
 import { GbaParams } from '../../schemas/gba-params.ts';
 import { peakMemory, randomTokens } from './measure.ts';
 import type { Measured } from './measure.ts';
@@ -20,7 +21,7 @@ export interface RolloutBench {
   readonly group: number;
   readonly prompts: number;
   readonly rank: number;
-  readonly dtype: 'float32' | 'bfloat16';
+  readonly compute: ResolvedCompute;
 }
 
 /**
@@ -39,7 +40,7 @@ export const benchRollout = (bench: RolloutBench): Promise<Measured> =>
       name: 'rollout',
       config,
       source: (t) => ({
-        base: baseVariables(t, config, bench.dtype),
+        base: baseVariables(t, config, bench.compute.arithmetic),
         lora: adapterPairs(config, trainedTensors(t, layout), 2),
       }),
       batches: [{ prompts, group, promptTokens: prompt, imageEmbeddings: 0 }],
@@ -49,7 +50,7 @@ export const benchRollout = (bench: RolloutBench): Promise<Measured> =>
     });
     const session = await program.load();
     try {
-      await training.fillBase(session, bench.dtype);
+      await training.fillBase(session, bench.compute.dtype);
       await createTrainer(session, layout, settings, 1).start({ values: startAdapter(layout, 0) });
       const requests = Array.from({ length: prompts }, (_, i) => {
         const tokens = randomTokens(config, prompt, `prompt ${i}`);
@@ -69,6 +70,7 @@ export const benchRollout = (bench: RolloutBench): Promise<Measured> =>
       await rollOut(Math.min(4, newTokens));
       const seconds = await rollOut(newTokens);
       return {
+        arithmetic: bench.compute.arithmetic,
         tokensPerSecond: (prompts * group * newTokens) / seconds,
         secondsPerStep: seconds / newTokens,
         peakMemoryBytes: peakMemory(),

@@ -6,6 +6,7 @@ import type { Grid } from '../../activities/nn/models/position-ids.ts';
 import { embeddingsOf, positionIds } from '../../activities/nn/models/position-ids.ts';
 import type { ModelConfig } from '../../activities/nn/models/config.ts';
 import type { ImagedRow } from '../../activities/nn/training/chat-rows.ts';
+import type { ResolvedCompute } from '../../schemas/config/compute.ts';
 import { SftParams } from '../../schemas/sft-params.ts';
 import { peakMemory, randomTokens } from './measure.ts';
 import type { Measured } from './measure.ts';
@@ -15,10 +16,10 @@ export interface TrainBench {
   /** Tokens of a row, the only one of its step; every one is a label. */
   readonly sequence: number;
   readonly rank: number;
-  readonly dtype: 'float32' | 'bfloat16';
+  readonly compute: ResolvedCompute;
   /** Width and height in pixels of an image in each row. */
   readonly image?: readonly [width: number, height: number] | undefined;
-  /** Timed steps, after one that is not. */
+  /** Timed steps, after two that are not. */
   readonly steps: number;
 }
 
@@ -34,7 +35,7 @@ export const benchTrain = (bench: TrainBench): Promise<Measured> =>
     const rows = Array.from({ length: count }, (_, i) => randomRow(config, bench.sequence, grid, i));
     const job: SftJob = {
       config,
-      compute: { arithmetic: bench.dtype, execution: 'graph' },
+      compute: bench.compute,
       params: SftParams.parse({
         rank: bench.rank,
         alpha: 2 * bench.rank,
@@ -48,7 +49,7 @@ export const benchTrain = (bench: TrainBench): Promise<Measured> =>
       loadImage: async () => grayImage(config, grid),
       start: undefined,
       resume: undefined,
-      fillBase: (session) => training.fillBase(session, bench.dtype),
+      fillBase: (session) => training.fillBase(session, bench.compute.dtype),
     };
     const ends: number[] = [];
     const io = {
@@ -59,6 +60,7 @@ export const benchTrain = (bench: TrainBench): Promise<Measured> =>
     await trainSft(job, io, { checkpointSeconds: Number.POSITIVE_INFINITY });
     const seconds = ((ends.at(-1) ?? Number.NaN) - (ends[WARM_UP - 1] ?? Number.NaN)) / 1000;
     return {
+      arithmetic: bench.compute.arithmetic,
       tokensPerSecond: (bench.steps * bench.sequence) / seconds,
       secondsPerStep: seconds / bench.steps,
       peakMemoryBytes: peakMemory(),

@@ -1,14 +1,14 @@
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { benchRollout } from '../bench/rollout.ts';
 import { benchTrain } from '../bench/train.ts';
 import type { Measured } from '../bench/measure.ts';
 import { artifactFolder } from './artifact-folder.ts';
+import { computeOf, withCompute, type ComputeOptions } from './compute-options.ts';
 import { formatBytes } from './format-bytes.ts';
 
-interface BenchOptions {
+interface BenchOptions extends ComputeOptions {
   readonly model: string;
   readonly rank: number;
-  readonly dtype: 'float32' | 'bfloat16';
   readonly json?: boolean;
 }
 
@@ -25,23 +25,18 @@ const size = (value: string): readonly [number, number] => {
 };
 
 const report = (measured: Measured, { json }: BenchOptions): void => {
-  const { tokensPerSecond, secondsPerStep, peakMemoryBytes } = measured;
+  const { arithmetic, tokensPerSecond, secondsPerStep, peakMemoryBytes } = measured;
   if (json === true) process.stdout.write(`${JSON.stringify(measured)}\n`);
   else
     process.stdout.write(
-      `${tokensPerSecond.toFixed(1)} tokens/s, ${(secondsPerStep * 1000).toFixed(1)} ms a step, ${formatBytes(peakMemoryBytes)} peak memory\n`,
+      `${tokensPerSecond.toFixed(1)} tokens/s, ${(secondsPerStep * 1000).toFixed(1)} ms a step, ${formatBytes(peakMemoryBytes)} peak memory, products in ${arithmetic}\n`,
     );
 };
 
 const withCommon = (command: Command): Command =>
-  command
+  withCompute(command)
     .requiredOption('--model <dir>', 'Hugging Face model folder')
     .option('--rank <n>', 'rank of the adapter', positive, 16)
-    .addOption(
-      new Option('--dtype <dtype>', 'what frozen weights are held in')
-        .choices(['float32', 'bfloat16'])
-        .default('float32'),
-    )
     .option('--json', 'print one JSON document');
 
 interface TrainOptions extends BenchOptions {
@@ -65,7 +60,8 @@ export const register = (program: Command): void => {
     .option('--steps <n>', 'timed steps', positive, 6)
     .action(async (options: TrainOptions) => {
       await using folder = await artifactFolder(options.model);
-      report(await benchTrain({ ...options, model: folder.path }), options);
+      const compute = await computeOf(options);
+      report(await benchTrain({ ...options, compute, model: folder.path }), options);
     });
   withCommon(bench.command('rollout').description('completions of an optimizer step of GBA, sampled'))
     .option('--prompt <n>', 'tokens of a prompt', positive, 256)
@@ -74,6 +70,8 @@ export const register = (program: Command): void => {
     .option('--prompts <n>', 'prompts', positive, 1)
     .action(async (options: RolloutOptions) => {
       await using folder = await artifactFolder(options.model);
-      report(await benchRollout({ ...options, newTokens: options.new, model: folder.path }), options);
+      const compute = await computeOf(options);
+      const bench = { ...options, compute, newTokens: options.new, model: folder.path };
+      report(await benchRollout(bench), options);
     });
 };

@@ -1,7 +1,7 @@
 /**
  * `npm run demo` and `npm test` begin here, before anything is installed: plain Node, nothing imported from packages.
  *
- *   node infra/setup/bootstrap.mjs demo|test|setup [arguments of what is started]
+ *   node infra/setup/bootstrap.mjs demo|test|bench|setup [arguments of what is started]
  *   node infra/setup/bootstrap.mjs setup --verify    hash all that is in the cache
  */
 import path from 'node:path';
@@ -14,16 +14,19 @@ const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 
 /** Each is loaded into this process, which then is it: signals and exit code are its own. */
 const TARGETS = {
-  demo: async (rest) => {
-    const { register } = await import('tsx/esm/api');
-    register();
-    await become('infra/demo/main.ts', rest);
-  },
+  demo: (rest) => becomeTypeScript('infra/demo/main.ts', rest),
+  bench: (rest) => becomeTypeScript('test/bench/run.ts', rest),
   test: (rest) => become('node_modules/vitest/vitest.mjs', ['run', ...rest]),
   setup: async () => {
     process.stderr.write('setup: all is there\n');
   },
 };
+
+async function becomeTypeScript(file, args) {
+  const { register } = await import('tsx/esm/api');
+  register();
+  await become(file, args);
+}
 
 async function become(file, args) {
   const program = path.join(ROOT, file);

@@ -2,27 +2,31 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runGba } from '../../../../activities/gba/activity.ts';
+import { trainGba } from '../../../../activities/gba/train.ts';
+import type { GbaTrained } from '../../../../activities/gba/train.ts';
 import { readAdapter } from '../../../../activities/nn/checkpoint/adapter.ts';
 import { openCheckpoint, readModelConfig } from '../../../../activities/nn/checkpoint/checkpoint.ts';
 import { nodeFolder } from '../../../../activities/nn/runtime/files.ts';
+import { withTrainingModel } from '../../../../activities/nn/runtime/training-model.ts';
 import { weightsDigest } from '../../../../activities/nn/runtime/weights-digest.ts';
 import { runSft } from '../../../../activities/sft/activity.ts';
+import { Case } from '../../../../schemas/case.ts';
 import type { ResolvedCompute } from '../../../../schemas/config/compute.ts';
 import { GbaParams } from '../../../../schemas/gba-params.ts';
 import { SftParams } from '../../../../schemas/sft-params.ts';
 import { hasShared, shared } from '../../../_shared.ts';
+import { inFloat32 } from '../../_compute.ts';
 import { recordedIo } from './_stage-io.ts';
 
 const FAMILIES = ['qwen2_vl', 'qwen2_5_vl'] as const;
 const ROUNDED = { dtype: 'bfloat16' } as const;
 const IN_BFLOAT16 = { dtype: 'bfloat16', arithmetic: 'bfloat16' } as const;
+const COMPILED = { execution: 'xla' } as const;
 const never = { checkpointSeconds: 3600 };
 
 interface Metric {
   readonly loss: number;
-  readonly gradNorm?: number;
-  readonly grad_norm?: number;
+  readonly gradNorm: number;
 }
 
 interface Trained {
@@ -30,6 +34,18 @@ interface Trained {
   readonly trainedOn: string | undefined;
   readonly metrics: Metric[];
 }
+
+const CASE = Case.parse({
+  version: 1,
+  id: 'case',
+  question: 'Which diagnosis is likely?',
+  options: ['Lipoma', 'Simple cyst'].map((text, k) => ({ letter: 'AB'[k], text })),
+  gold: 'B',
+  images: [],
+  source: 'test',
+  licence: 'none',
+  split: 'train',
+});
 
 /** Largest difference over the largest number. */
 const distance = (a: readonly number[], b: readonly number[]): number =>
@@ -49,18 +65,6 @@ describe.skipIf(!hasShared).each(FAMILIES)('training the golden %s', (family) =>
       images: [shared('golden/image-0.png')],
     };
     await writeFile(join(folder, 'rows.jsonl'), `${JSON.stringify(row)}\n`.repeat(3));
-    const one = {
-      version: 1,
-      id: 'case',
-      question: 'Which diagnosis is likely?',
-      options: ['Lipoma', 'Simple cyst'].map((text, k) => ({ letter: 'AB'[k], text })),
-      gold: 'A',
-      images: [shared('golden/image-0.png')],
-      source: 'test',
-      licence: 'none',
-      split: 'train',
-    };
-    await writeFile(join(folder, 'cases.jsonl'), `${JSON.stringify(one)}\n`);
   });
   afterAll(() => rm(folder, { recursive: true }));
 
@@ -101,28 +105,42 @@ describe.skipIf(!hasShared).each(FAMILIES)('training the golden %s', (family) =>
     );
     return trained(out);
   };
-  const gba = async (compute: Partial<ResolvedCompute>): Promise<Trained> => {
-    const out = await outFolder();
-    const params = GbaParams.parse({
-      rank: 4,
-      alpha: 8,
-      learningRate: 1e-2,
-      steps: 2,
-      promptsPerStep: 1,
-      group: 4,
-      maxNewTokens: 6,
+  /** Random models never answer in tags; here a first token of an even id counts as the right answer. */
+  const decode = (tokens: ArrayLike<number>): string =>
+    `<think>x</think><answer>${(tokens[0] ?? 1) % 2 === 0 ? 'B' : 'A'}</answer>`;
+  const gba = (compute: Partial<ResolvedCompute>): Promise<GbaTrained> =>
+    withTrainingModel(model, async (training) => {
+      const { processor, stopTokens, suppressed, checkpoint } = training.model;
+      const { dtype, ...how } = { ...inFloat32, ...compute };
+      return trainGba(
+        {
+          config: checkpoint.config,
+          compute: how,
+          params: GbaParams.parse({
+            rank: 4,
+            alpha: 8,
+            learningRate: 2e-2,
+            steps: 12,
+            promptsPerStep: 1,
+            group: 16,
+            maxNewTokens: 2,
+            guidelineMode: 'none',
+          }),
+          chat: { ...processor, tokenizer: { ...processor.tokenizer, decode } },
+          queries: [CASE],
+          promptOf: ({ question }) => [{ role: 'user', content: [{ type: 'text', text: question }] }],
+          checklistOf: () => [],
+          grids: new Map(),
+          loadImage: () => Promise.reject(new Error('no images')),
+          stopTokens,
+          suppressed,
+          resume: undefined,
+          fillBase: (session) => training.fillBase(session, dtype),
+        },
+        { signal: new AbortController().signal, progress: () => {}, checkpoint: () => Promise.resolve() },
+        never,
+      );
     });
-    const io = recordedIo(join(folder, 'checkpoints'), { compute });
-    const files = {
-      model,
-      data: join(folder, 'cases.jsonl'),
-      validation: undefined,
-      adapter: out,
-      rollouts: out,
-    };
-    await runGba(files, params, io, undefined, never);
-    return trained(out);
-  };
   const losses = ({ metrics }: Trained): number[] => metrics.map(({ loss }) => loss);
 
   it('by SFT comes near the float32 losses with rounded weights and with products in bfloat16, the same twice', async () => {
@@ -139,19 +157,24 @@ describe.skipIf(!hasShared).each(FAMILIES)('training the golden %s', (family) =>
     }
   });
 
-  it('by GBA samples and learns with rounded weights and with products in bfloat16, the same twice', async () => {
-    for (const compute of [ROUNDED, IN_BFLOAT16]) {
-      const first = await gba(compute);
-      expect(
-        first.metrics.every(({ loss, grad_norm: norm }) => Number.isFinite(loss) && Number.isFinite(norm)),
-      ).toBe(true);
-      expect((await gba(compute)).adapter).toEqual(first.adapter);
+  it('by GBA learns what is rewarded with rounded weights, with products in bfloat16 and when XLA compiles it', async () => {
+    for (const compute of [ROUNDED, IN_BFLOAT16, COMPILED]) {
+      const { history } = await gba(compute);
+      const rewards = history.map(({ reward }) => reward);
+      expect(history.every(({ grad_norm: norm }) => Number.isFinite(norm))).toBe(true);
+      const last = rewards.slice(-4).reduce((sum, reward) => sum + reward / 4, 0);
+      expect(last).toBeGreaterThan(1.85); // of 2
+      expect(last).toBeGreaterThan(rewards[0]!);
     }
   });
 
+  it('by GBA comes to the same bits twice with products in bfloat16', async () => {
+    expect((await gba(IN_BFLOAT16)).values).toEqual((await gba(IN_BFLOAT16)).values);
+  });
+
   it('by SFT comes to the same losses and gradients when XLA compiles it', async () => {
-    const norms = ({ metrics }: Trained): number[] => metrics.map(({ gradNorm }) => gradNorm ?? Number.NaN);
-    const [traced, compiled] = [await sft({}), await sft({ execution: 'xla' })];
+    const norms = ({ metrics }: Trained): number[] => metrics.map(({ gradNorm }) => gradNorm);
+    const [traced, compiled] = [await sft({}), await sft(COMPILED)];
     expect(distance(losses(compiled), losses(traced))).toBeLessThan(1e-5);
     expect(distance(norms(compiled), norms(traced))).toBeLessThan(1e-4);
   });

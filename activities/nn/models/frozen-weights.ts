@@ -1,20 +1,23 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
-import { encode } from '../checkpoint/dtype.ts';
+import { elementsOf, encode } from '../checkpoint/dtype.ts';
 import type { Session } from '../runtime/session.ts';
-import type { VariableData } from '../runtime/variable.ts';
+import type { StoredBfloat16, VariableData } from '../runtime/variable.ts';
 
 /** A weight in what frozen weights are stored in: bfloat16 as it lies in the file, or rounded to it, ties to even. */
 async function storedWeight(
   checkpoint: Checkpoint,
   name: string,
   dtype: 'float32' | 'bfloat16',
-): Promise<VariableData> {
-  if (dtype === 'float32') return checkpoint.read(name);
-  const bytes =
-    checkpoint.tensors.get(name)?.dtype === 'BF16'
-      ? await checkpoint.readRaw(name)
-      : encode('BF16', await checkpoint.read(name));
-  return { dtype, bytes };
+): Promise<VariableData | StoredBfloat16> {
+  const spec = checkpoint.tensors.get(name);
+  if (spec?.dtype === 'BF16')
+    return {
+      dtype: 'bfloat16',
+      byteLength: 2 * elementsOf(spec.shape),
+      readInto: (bytes) => checkpoint.readInto(name, bytes),
+    };
+  const numbers = await checkpoint.read(name);
+  return dtype === 'float32' ? numbers : { dtype, bytes: encode('BF16', numbers) };
 }
 
 /**

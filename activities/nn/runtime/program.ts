@@ -5,7 +5,7 @@ import { Trace } from '../ops/trace.ts';
 import type { EntryPoint } from './graph-def.ts';
 import { Session } from './session.ts';
 import type { TensorFlowOptions } from './tensorflow.ts';
-import { chunksOf, receive, send } from './variable.ts';
+import { chunksOf, reachedAlone, receive, send } from './variable.ts';
 import type { Variable } from './variable.ts';
 
 export interface Entry {
@@ -63,7 +63,9 @@ export class Program {
   async load({ execution = 'graph', ...options }: LoadOptions = {}): Promise<Session> {
     const variables = this.variables;
     const chunks = chunksOf(variables);
-    for (const [index, variable] of variables.entries()) this.#access(`${index}`, [variable]);
+    const alone = reachedAlone(variables);
+    for (const [index, variable] of variables.entries())
+      if (alone.has(variable)) this.#access(`${index}`, [variable]);
     for (const [index, chunk] of chunks.entries()) this.#access(`chunk-${index}`, chunk.variables);
     const entries = this.#entries.map(({ compile, ...entry }) => ({
       ...entry,

@@ -7,8 +7,9 @@ import { savedModel } from './graph-def.ts';
 import type { EntryPoint, Signature } from './graph-def.ts';
 import { loadTensorFlow } from './tensorflow.ts';
 import type { TensorFlow, TensorFlowOptions } from './tensorflow.ts';
-import { wire } from './variable.ts';
-import type { Chunk, Variable, VariableData } from './variable.ts';
+import { createStaging, put } from './staging.ts';
+import { chunkBytes, wire, wireBytes, wireInto } from './variable.ts';
+import type { Chunk, StoredBfloat16, Variable, VariableData } from './variable.ts';
 
 type Model = Awaited<ReturnType<TensorFlow['node']['loadSavedModel']>>;
 
@@ -94,7 +95,8 @@ export class Session {
   /** Writes one variable, from its own kind of numbers; a bfloat16 one from float32 (rounded) or from its bits. */
   set(name: string, data: VariableData): void {
     const [index, variable] = this.#variable(name);
-    this.run(`set/${index}`, { v0: wire(variable, data) });
+    const [place] = createStaging().reserve([wireBytes(variable)]);
+    this.run(`set/${index}`, { v0: put(place!, wire(variable, data)) });
   }
 
   /** The numbers one variable holds; bfloat16 as float32. */
@@ -104,13 +106,35 @@ export class Session {
     return v0;
   }
 
-  /** Writes every variable of a group, read by the name behind "group/"; at most 256 MB are in flight. */
-  async fill(group: string, read: (key: string) => VariableData | Promise<VariableData>): Promise<void> {
-    for (const [index, { variables }] of this.#group(group)) {
-      const feeds: Record<string, HostArray> = {};
-      for (const [i, variable] of variables.entries())
-        feeds[`v${i}`] = wire(variable, await read(variable.name.slice(group.length + 1)));
-      this.run(`set/chunk-${index}`, feeds);
+  /**
+   * Writes every variable of a group, read by the name behind "group/". The largest ones come first, while there is room;
+   * some are read while TensorFlow takes those before.
+   */
+  async fill(
+    group: string,
+    read: (key: string) => VariableData | StoredBfloat16 | Promise<VariableData | StoredBfloat16>,
+  ): Promise<void> {
+    const chunks = this.#group(group).toSorted(([, a], [, b]) => chunkBytes(b) - chunkBytes(a));
+    const stagings = [createStaging(), createStaging()];
+    const prepare = async (turn: number): Promise<Record<string, HostArray>> => {
+      const chunk = chunks[turn];
+      if (chunk === undefined) return {};
+      const places = stagings[turn % 2]!.reserve(chunk[1].variables.map(wireBytes));
+      const feeds = chunk[1].variables.map(async (variable, i) => {
+        const data = await read(variable.name.slice(group.length + 1));
+        return [`v${i}`, await wireInto(places[i]!, variable, data)] as const;
+      });
+      return Object.fromEntries(await Promise.all(feeds));
+    };
+    let next = prepare(0);
+    try {
+      for (const [turn, [index]] of chunks.entries()) {
+        const feeds = await next;
+        next = prepare(turn + 1);
+        this.run(`set/chunk-${index}`, feeds);
+      }
+    } finally {
+      await next.catch(() => undefined);
     }
   }
 
@@ -137,6 +161,8 @@ export class Session {
     const variable = index === undefined ? undefined : this.variables[index];
     if (index === undefined || variable === undefined)
       throw new SessionError(`the program has no variable "${name}"`);
+    if (!this.#models.has(`get/${index}`))
+      throw new SessionError(`variable "${name}" is one of too many to be reached but with its group`);
     return [index, variable];
   }
 

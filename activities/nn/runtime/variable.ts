@@ -4,6 +4,8 @@ import { show, sizeOf } from '../ops/shape.ts';
 import type { Shape } from '../ops/shape.ts';
 import type { Trace } from '../ops/trace.ts';
 import type { Value } from '../ops/node.ts';
+import { put } from './staging.ts';
+import type { Place } from './staging.ts';
 
 /** State of a session. What stands before the first "/" of a name is its group, which is filled and read as a whole. */
 export interface Variable {
@@ -16,6 +18,13 @@ export interface Variable {
 export interface Bfloat16Bits {
   readonly dtype: 'bfloat16';
   readonly bytes: Uint8Array;
+}
+
+/** The same, still to be read. */
+export interface StoredBfloat16 {
+  readonly dtype: 'bfloat16';
+  readonly byteLength: number;
+  readInto(bytes: Uint8Array): Promise<void>;
 }
 
 export type VariableData = HostArray | Bfloat16Bits;
@@ -31,10 +40,25 @@ export interface Chunk {
   readonly variables: readonly Variable[];
 }
 
-/** The most numbers that cross the boundary in one run, unless one variable alone has more. */
+/**
+ * The most numbers that cross the boundary in one run, unless one variable alone has more. TensorFlow takes some 70 ms to prepare
+ * the first run of an entry point in the graph of a large model, so there are to be few.
+ */
 const chunkNumbers = 2 ** 26;
 
 export const groupOf = (name: string): string => name.slice(0, Math.max(0, name.indexOf('/')));
+
+/** Members of a group up to which each can be set and read alone: two entry points each, which take milliseconds to load. */
+const fewMembers = 64;
+
+/** Variables that can be set and read alone. */
+export function reachedAlone(variables: readonly Variable[]): ReadonlySet<Variable> {
+  const members = new Map<string, number>();
+  for (const { name } of variables) members.set(groupOf(name), (members.get(groupOf(name)) ?? 0) + 1);
+  return new Set(
+    variables.filter(({ name }) => groupOf(name) === '' || members.get(groupOf(name))! <= fewMembers),
+  );
+}
 
 export function chunksOf(variables: readonly Variable[]): Chunk[] {
   const chunks: { group: string; dtype: DType; size: number; variables: Variable[] }[] = [];
@@ -62,14 +86,45 @@ export function send(t: Trace, { name, shape, dtype }: Variable): Value {
   return t.after([], t.cast(t.variable(name, shape, dtype), dtype === 'bfloat16' ? 'float32' : dtype));
 }
 
-/** Data in the form that `receive` takes; float32 for a bfloat16 variable is rounded to the nearest, ties to even. */
-export function wire({ name, shape, dtype }: Variable, data: VariableData): HostArray {
-  const numbers = 'bytes' in data ? data.bytes.length / 2 : data.length;
+/** Bytes of the form that `receive` takes. */
+export const wireBytes = ({ shape, dtype }: Variable): number =>
+  4 * (dtype === 'bfloat16' ? Math.ceil(sizeOf(shape) / 2) : sizeOf(shape));
+
+export const chunkBytes = ({ variables }: Chunk): number =>
+  variables.reduce((sum, variable) => sum + wireBytes(variable), 0);
+
+const check = ({ name, shape, dtype }: Variable, numbers: number): void => {
   if (numbers !== sizeOf(shape))
     throw new VariableError(`variable "${name}" is ${dtype} ${show(shape)}, given ${numbers} numbers`);
+};
+
+/** Data in the form that `receive` takes; float32 for a bfloat16 variable is rounded to the nearest, ties to even. */
+export function wire(variable: Variable, data: VariableData): HostArray {
+  const { name, dtype } = variable;
+  check(variable, 'bytes' in data ? data.bytes.length / 2 : data.length);
   if (dtype === 'bfloat16') return 'bytes' in data ? pairs(data.bytes) : pairs(roundToBfloat16(name, data));
   if ('bytes' in data) return toFloat32('BF16', data.bytes);
   return data;
+}
+
+/** The same at a place; bits that the variable holds as they are stored are read to there. */
+export async function wireInto(
+  place: Place,
+  variable: Variable,
+  data: VariableData | StoredBfloat16,
+): Promise<HostArray> {
+  if (!('readInto' in data)) return put(place, wire(variable, data));
+  const { byteLength } = data;
+  check(variable, byteLength / 2);
+  if (variable.dtype === 'bfloat16') {
+    const bits = new Int32Array(place.buffer, place.offset, Math.ceil(byteLength / 4));
+    bits.fill(0, -1);
+    await data.readInto(new Uint8Array(place.buffer, place.offset, byteLength));
+    return bits;
+  }
+  const bytes = new Uint8Array(byteLength);
+  await data.readInto(bytes);
+  return put(place, wire(variable, { dtype: 'bfloat16', bytes }));
 }
 
 function pairs(bytes: Uint8Array): Int32Array {

@@ -20,7 +20,7 @@ const checkpointOf = (dtype: Dtype): Checkpoint => {
   const partial: Partial<Checkpoint> = {
     tensors,
     read: () => Promise.resolve(toFloat32(dtype, bytes)),
-    readRaw: () => Promise.resolve(bytes),
+    readInto: async (_, into) => into.set(bytes),
   };
   return partial as Checkpoint;
 };

@@ -2,6 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { gradient } from '../../../../activities/nn/ops/gradient.ts';
 import type { Trace } from '../../../../activities/nn/ops/trace.ts';
 import type { Value } from '../../../../activities/nn/ops/node.ts';
+import { encode } from '../../../../activities/nn/checkpoint/dtype.ts';
+import { createStaging } from '../../../../activities/nn/runtime/staging.ts';
+import type { StoredBfloat16 } from '../../../../activities/nn/runtime/variable.ts';
 import { Program } from '../../../../activities/nn/runtime/program.ts';
 import { loadTensorFlow, ThreadCountFixed } from '../../../../activities/nn/runtime/tensorflow.ts';
 import { expectAllClose } from '../../../_allclose.ts';
@@ -73,6 +76,57 @@ describe('a session', () => {
     });
     expect(session.get('half')).toEqual(Float32Array.of(1, 2, 3, 4, 5));
     expect(session.run('sum')['sum']).toEqual(Float32Array.of(15));
+    session.dispose();
+  });
+
+  it('fills from bits that are still to be read, of odd and even numbers, into either type', async () => {
+    const program = new Program();
+    program.entry('sum', (t) => ({
+      outputs: {
+        sum: t.add(
+          t.sum(t.cast(t.variable('base/half', [3], 'bfloat16'), 'float32'), [0]),
+          t.sum(t.variable('base/whole', [2]), [0]),
+        ),
+      },
+    }));
+    const session = await program.load();
+    const stored = (...values: number[]): StoredBfloat16 => {
+      const bytes = encode('BF16', Float32Array.from(values));
+      return { dtype: 'bfloat16', byteLength: bytes.byteLength, readInto: async (into) => into.set(bytes) };
+    };
+    const read = (key: string): StoredBfloat16 => (key === 'half' ? stored(1, 2, -4) : stored(0.5, 8));
+    await session.fill('base', read);
+    expect(session.get('base/half')).toEqual(Float32Array.of(1, 2, -4));
+    expect(session.get('base/whole')).toEqual(Float32Array.of(0.5, 8));
+    await expect(session.fill('base', () => stored(1))).rejects.toThrow(/"base\/\w+" is .*, given 1 numbers/);
+    session.dispose();
+  });
+
+  it('keeps what a variable was set to when the array is written to again', async () => {
+    const program = new Program();
+    program.entry('fourLong', fourLong);
+    const session = await program.load();
+    // Memory that begins where TensorFlow would use it in place.
+    const [place] = createStaging().reserve([32]);
+    const numbers = new Float32Array(place!.buffer, 0, 4).fill(1);
+    session.set('w', numbers);
+    numbers.fill(2);
+    expect(session.get('w')).toEqual(Float32Array.of(1, 1, 1, 1));
+    session.dispose();
+  });
+
+  it('reaches the members of a large group only together', async () => {
+    const program = new Program();
+    const names = Array.from({ length: 65 }, (_, i) => `many/${i}`);
+    program.entry('sum', (t) => {
+      const all = names.map((name) => t.variable(name, [1]));
+      return { outputs: { sum: all.reduce((sum, x) => t.add(sum, x)) } };
+    });
+    const session = await program.load();
+    await session.fill('many', (key) => Float32Array.of(Number(key)));
+    expect(session.run('sum')['sum']).toEqual(Float32Array.of((64 * 65) / 2));
+    expect(session.read('many').get('64')).toEqual(Float32Array.of(64));
+    expect(() => session.get('many/3')).toThrow('"many/3" is one of too many');
     session.dispose();
   });
 

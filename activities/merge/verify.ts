@@ -116,8 +116,8 @@ export const verifyMerge = async (files: VerifyFiles): Promise<LogitAgreement> =
   return agreement;
 };
 
-/** Parameters up to which a merge is verified unless told not to: 4 GiB of float32. */
-const PARAMETERS = 2 ** 30;
+/** Parameters up to which a merge is verified unless told not to: 1 GiB of float32, less than merging itself may take. */
+const PARAMETERS = 2 ** 28;
 
 /** Whether holding the model in float32 costs so little that a merge is verified without being asked to. */
 export const isCheapToVerify = async (base: string): Promise<boolean> => {

@@ -173,7 +173,7 @@ export const register = (program: Command): void => {
     .option('--vector-out <dir>', 'new folder for the merged float32 task vector')
     .option(
       '--verify',
-      'compare its logits with those of what was merged (up to 1e9 parameters it is done anyway)',
+      'compare its logits with those of what was merged (up to 2.7e8 parameters it is done anyway)',
     )
     .option('--no-verify', 'do not')
     .option('--json', 'print JSON')

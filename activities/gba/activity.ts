@@ -16,6 +16,7 @@ import { casePrompt } from '../prompts/case-prompt.ts';
 import { GUIDELINES } from '../prompts/guidelines.ts';
 import { readGuidelines } from '../shell/guidelines-folder.ts';
 import { readRows, writeJsonl } from '../shell/jsonl.ts';
+import { peakMemory } from '../shell/peak-memory.ts';
 import { writeMetrics } from '../shell/training-metrics.ts';
 import { validationRows } from '../shell/validation-rows.ts';
 import { defineStage } from '../stage.ts';
@@ -148,6 +149,7 @@ export const runGba = (
       seconds: summary.seconds,
       samplingSeconds: summary.samplingSeconds,
       sampledTokensPerSecond: summary.sampledTokens / summary.samplingSeconds,
+      peakMemoryBytes: peakMemory(),
     };
   });
 

@@ -15,25 +15,21 @@ import type { GbaParams } from '../../schemas/gba-params.ts';
 import type { Rollout } from '../../schemas/rollout.ts';
 import type { GbaMetric } from '../../schemas/training-metric.ts';
 import type { ChatModel } from '../nn/chat.ts';
-import { addGenerator } from '../nn/generation/generate.ts';
 import type { ModelConfig } from '../nn/models/config.ts';
 import type { Grid } from '../nn/models/position-ids.ts';
-import { Program } from '../nn/runtime/program.ts';
 import type { Session } from '../nn/runtime/session.ts';
 import { startAdapter } from '../nn/training/adapter-start.ts';
-import { adaptedModel, frozenParameters, towerParameters } from '../nn/training/adapted-model.ts';
-import { addPolicyEntry } from '../nn/training/entries.ts';
-import { addVisionEntries, createEmbedder } from '../nn/training/image-embeds.ts';
+import { createEmbedder } from '../nn/training/image-embeds.ts';
 import type { LoadImage } from '../nn/training/image-embeds.ts';
 import { pairCostOf } from '../nn/training/label-logits.ts';
 import { runSteps } from '../nn/training/loop.ts';
 import type { LoopIo, LoopSettings, LoopSummary } from '../nn/training/loop.ts';
 import { createSelection } from '../nn/training/selection.ts';
 import type { TrainingState } from '../nn/training/state.ts';
-import { addTowerEntries } from '../nn/training/trained-tower.ts';
-import { addUpdateEntry, createTrainer, trainedTensors } from '../nn/training/trainer.ts';
+import { createTrainer } from '../nn/training/trainer.ts';
 import type { ChecklistOf } from './checklists.ts';
 import { gbaMetric } from './metrics.ts';
+import { gbaProgram } from './program.ts';
 import { createPrompts, planSteps } from './queries.ts';
 import type { PromptOf } from './queries.ts';
 import { asksOf, judgeStep, rolloutRecord } from './rollouts.ts';
@@ -76,9 +72,6 @@ export interface GbaTrained {
   readonly summary: LoopSummary & { readonly samplingSeconds: number; readonly sampledTokens: number };
 }
 
-/** Name of the vision tower that the reference pass sees with. */
-const REFERENCE = 'reference-vision';
-
 export class NoQueriesError extends Error {
   override readonly name = 'NoQueriesError';
 }
@@ -86,8 +79,6 @@ export class NoQueriesError extends Error {
 export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): Promise<GbaTrained> => {
   const { config, params, chat } = job;
   if (job.queries.length === 0) throw new NoQueriesError('there is no query to train on');
-  const model = adaptedModel(config, params, job.compute.arithmetic);
-  const { layout } = model;
   const pairCost = pairCostOf(config.text);
   const prompts = createPrompts(chat, config, job.promptOf, (question) =>
     question.images.map((image) => job.grids.get(image) as Grid),
@@ -110,30 +101,14 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
   const held = validationPrompts(asked, params.guidelineMode, prompts);
   const greedyShapes = validationShapes(held, params.promptsPerStep * params.group);
 
-  const program = new Program();
   const shapes = trainingShapes(sizes, perPrompt, params);
-  for (const shape of shapes) addPolicyEntry(program, model, shape, { ...params, feedOld: false });
-  addUpdateEntry(program, layout, params);
-  const grids = [...job.grids.values()];
-  const frozen = frozenParameters(config, job.compute.arithmetic);
-  const refersToTower = model.trainsTower === true && params.beta > 0;
-  const vision = addVisionEntries(program, config, towerParameters(model, frozen), grids);
-  const referenceVision = refersToTower
-    ? addVisionEntries(program, config, frozen, grids, REFERENCE)
-    : undefined;
-  if (model.trainsTower === true) addTowerEntries(program, model, vision.graphs);
-  const generator = addGenerator(program, {
-    name: 'rollout',
-    config,
-    source: (t) => model.parameters(t, trainedTensors(t, layout)),
-    batches: [
-      ...samplingShapes(sizes, perPrompt).map((shape) => ({ ...shape, mode: 'sample' as const })),
-      ...greedyShapes.map((shape) => ({ ...shape, mode: 'greedy' as const })),
-    ],
-    maxNewTokens: params.maxNewTokens,
-    modes: ['sample', 'greedy'],
-    suppressed: job.suppressed,
+  const { program, model, vision, referenceVision, generator } = gbaProgram(job, {
+    shapes,
+    sampled: samplingShapes(sizes, perPrompt),
+    greedy: greedyShapes,
+    grids: [...job.grids.values()],
   });
+  const { layout } = model;
   const session = await program.load({ execution: job.compute.execution });
   try {
     await job.fillBase(session);

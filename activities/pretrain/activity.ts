@@ -7,6 +7,7 @@ import { writeSafetensors } from '../nn/checkpoint/safetensors-file.ts';
 import { parseModelConfig } from '../nn/models/config.ts';
 import { nodeFolder } from '../nn/runtime/files.ts';
 import { readTrainingState, writeTrainingState } from '../nn/training/state.ts';
+import { peakMemory } from '../shell/peak-memory.ts';
 import { writeMetrics } from '../shell/training-metrics.ts';
 import { defineStage } from '../stage.ts';
 import { baseFiles, PretrainParams } from './base-files.ts';
@@ -89,6 +90,7 @@ export const pretrainStage = defineStage({
       tokens: summary.tokens,
       seconds: summary.seconds,
       tokensPerSecond: summary.tokens / summary.seconds,
+      peakMemoryBytes: peakMemory(),
     };
   },
 });

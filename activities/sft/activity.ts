@@ -12,6 +12,7 @@ import { CHECKPOINT_SECONDS } from '../nn/training/loop.ts';
 import type { LoopSettings } from '../nn/training/loop.ts';
 import { readTrainingState, writeTrainingState } from '../nn/training/state.ts';
 import { readRows } from '../shell/jsonl.ts';
+import { peakMemory } from '../shell/peak-memory.ts';
 import { writeMetrics } from '../shell/training-metrics.ts';
 import { validationRows } from '../shell/validation-rows.ts';
 import { defineStage } from '../stage.ts';
@@ -111,6 +112,7 @@ export const runSft = (
       tokensPerSecond: summary.tokens / summary.seconds,
       paddingWaste: summary.paddingWaste,
       shapes: summary.shapes,
+      peakMemoryBytes: peakMemory(),
     };
   });
 

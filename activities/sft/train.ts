@@ -11,16 +11,14 @@ import type { SftParams } from '../../schemas/sft-params.ts';
 import type { SftMetric } from '../../schemas/training-metric.ts';
 import type { ModelConfig } from '../nn/models/config.ts';
 import type { Grid } from '../nn/models/position-ids.ts';
-import { Program } from '../nn/runtime/program.ts';
 import type { Session } from '../nn/runtime/session.ts';
 import { supervisedWeights } from '../nn/token-weights.ts';
-import { adaptedModel, frozenParameters, towerParameters } from '../nn/training/adapted-model.ts';
 import { startAdapter } from '../nn/training/adapter-start.ts';
 import { paddingWaste, planShapes, planWindow } from '../nn/training/batch-shapes.ts';
 import type { BatchShape } from '../nn/training/batch-shapes.ts';
 import type { ImagedRow } from '../nn/training/chat-rows.ts';
-import { addSupervisedEntry, addValidationEntry, entryOf } from '../nn/training/entries.ts';
-import { addVisionEntries, createEmbedder, joinEmbeds } from '../nn/training/image-embeds.ts';
+import { entryOf } from '../nn/training/entries.ts';
+import { createEmbedder, joinEmbeds } from '../nn/training/image-embeds.ts';
 import type { LoadImage } from '../nn/training/image-embeds.ts';
 import { pairCostOf } from '../nn/training/label-logits.ts';
 import { runSteps } from '../nn/training/loop.ts';
@@ -29,10 +27,11 @@ import { windowOrder } from '../nn/training/order.ts';
 import { imageIndexOf, packRows, rowSize, spreadOverLabels } from '../nn/training/rows.ts';
 import { createSelection } from '../nn/training/selection.ts';
 import type { TrainingArrays, TrainingState } from '../nn/training/state.ts';
-import { addTowerEntries, seeImages } from '../nn/training/trained-tower.ts';
-import { addUpdateEntry, createTrainer } from '../nn/training/trainer.ts';
+import { seeImages } from '../nn/training/trained-tower.ts';
+import { createTrainer } from '../nn/training/trainer.ts';
 import type { Batch } from '../nn/training/trainer.ts';
 import { planValidation, validate } from '../nn/training/validation.ts';
+import { sftProgram } from './program.ts';
 
 export interface SftJob {
   readonly config: ModelConfig;
@@ -83,8 +82,6 @@ export const sftSteps = (job: SftJob): number => windowsOf(job).steps;
 
 export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): Promise<Trained> => {
   const { config, params } = job;
-  const model = adaptedModel(config, params, job.compute.arithmetic);
-  const { layout } = model;
   const order = windowsOf(job);
   const rowsOf = (step: number): ImagedRow[] => order.window(step).map((i) => job.rows[i] as ImagedRow);
   const windows = Array.from({ length: order.steps }, (_, step) => rowsOf(step).map(rowSize));
@@ -94,13 +91,12 @@ export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): 
   // Shapes of their own, so that validating changes no bit of the training.
   const validation = planValidation(job.validation ?? [], params.lossNormalisation, limits);
 
-  const program = new Program();
-  for (const shape of shapes) addSupervisedEntry(program, model, shape);
-  for (const shape of validation.shapes) addValidationEntry(program, model, shape);
-  const frozen = frozenParameters(config, job.compute.arithmetic);
-  const vision = addVisionEntries(program, config, towerParameters(model, frozen), job.grids);
-  if (model.trainsTower === true) addTowerEntries(program, model, vision.graphs);
-  addUpdateEntry(program, layout, params);
+  const { program, model, vision } = sftProgram(job, {
+    shapes,
+    validation: validation.shapes,
+    grids: job.grids,
+  });
+  const { layout } = model;
   const session = await program.load({ execution: job.compute.execution });
   try {
     await job.fillBase(session);

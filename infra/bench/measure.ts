@@ -1,4 +1,3 @@
-import process from 'node:process';
 import type { ModelConfig } from '../../activities/nn/models/config.ts';
 import type { ResolvedCompute } from '../../schemas/config/compute.ts';
 import { randomKey, uniform } from '../../activities/nn/random.ts';
@@ -12,9 +11,6 @@ export interface Measured {
   /** The most memory this process has held, loading included. */
   readonly peakMemoryBytes: number;
 }
-
-/** Resident memory at its highest, in bytes. */
-export const peakMemory = (): number => process.resourceUsage().maxRSS * 1024;
 
 /** Tokens of text, none with a meaning of its own: special ones are the last of a vocabulary. */
 export const randomTokens = (config: ModelConfig, count: number, name: string): Int32Array => {

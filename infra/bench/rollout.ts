@@ -9,8 +9,9 @@ import { startAdapter } from '../../activities/nn/training/adapter-start.ts';
 import { adapterLayout, adapterPairs } from '../../activities/nn/training/adapter.ts';
 import { addUpdateEntry, createTrainer, trainedTensors } from '../../activities/nn/training/trainer.ts';
 import type { ResolvedCompute } from '../../schemas/config/compute.ts';
+import { peakMemory } from '../../activities/shell/peak-memory.ts';
 import { GbaParams } from '../../schemas/gba-params.ts';
-import { peakMemory, randomTokens } from './measure.ts';
+import { randomTokens } from './measure.ts';
 import type { Measured } from './measure.ts';
 
 export interface RolloutBench {

@@ -1,14 +1,17 @@
 import { trainSft } from '../../activities/sft/train.ts';
 import type { SftJob } from '../../activities/sft/train.ts';
-import { withTrainingModel } from '../../activities/nn/runtime/training-model.ts';
+import { openCheckpoint } from '../../activities/nn/checkpoint/checkpoint.ts';
+import { fillBase } from '../../activities/nn/models/frozen-weights.ts';
+import { nodeFolder } from '../../activities/nn/runtime/files.ts';
 import type { ImagePatches } from '../../activities/nn/images/patches.ts';
 import type { Grid } from '../../activities/nn/models/position-ids.ts';
 import { embeddingsOf, positionIds } from '../../activities/nn/models/position-ids.ts';
 import type { ModelConfig } from '../../activities/nn/models/config.ts';
 import type { ImagedRow } from '../../activities/nn/training/chat-rows.ts';
 import type { ResolvedCompute } from '../../schemas/config/compute.ts';
+import { peakMemory } from '../../activities/shell/peak-memory.ts';
 import { SftParams } from '../../schemas/sft-params.ts';
-import { peakMemory, randomTokens } from './measure.ts';
+import { randomTokens } from './measure.ts';
 import type { Measured } from './measure.ts';
 
 export interface TrainBench {
@@ -17,6 +20,8 @@ export interface TrainBench {
   readonly sequence: number;
   readonly rank: number;
   readonly compute: ResolvedCompute;
+  /** Compute layers again in the backward pass. */
+  readonly recompute: boolean;
   /** Width and height in pixels of an image in each row. */
   readonly image?: readonly [width: number, height: number] | undefined;
   /** Timed steps, after two that are not. */
@@ -27,45 +32,50 @@ export interface TrainBench {
 const WARM_UP = 2;
 
 /** Optimizer steps of supervised training by the code that `sft` runs: gradient, update, batch in, loss out. */
-export const benchTrain = (bench: TrainBench): Promise<Measured> =>
-  withTrainingModel(bench.model, async (training) => {
-    const { config } = training.model.checkpoint;
-    const grid = bench.image === undefined ? undefined : gridOf(bench.image, config);
-    const count = bench.steps + WARM_UP;
-    const rows = Array.from({ length: count }, (_, i) => randomRow(config, bench.sequence, grid, i));
-    const job: SftJob = {
-      config,
-      compute: bench.compute,
-      params: SftParams.parse({
-        rank: bench.rank,
-        alpha: 2 * bench.rank,
-        learningRate: 1e-4,
-        schedule: 'constant',
-        epochs: 1,
-        accumulate: 1,
-      }),
-      rows,
-      grids: grid === undefined ? [] : [grid],
-      loadImage: async () => grayImage(config, grid),
-      start: undefined,
-      resume: undefined,
-      fillBase: (session) => training.fillBase(session, bench.compute.dtype),
-    };
-    const ends: number[] = [];
-    const io = {
-      signal: new AbortController().signal,
-      progress: () => void ends.push(performance.now()),
-      checkpoint: async () => undefined,
-    };
+export async function benchTrain(bench: TrainBench): Promise<Measured> {
+  const checkpoint = await openCheckpoint(nodeFolder(bench.model));
+  const { config } = checkpoint;
+  const grid = bench.image === undefined ? undefined : gridOf(bench.image, config);
+  const count = bench.steps + WARM_UP;
+  const rows = Array.from({ length: count }, (_, i) => randomRow(config, bench.sequence, grid, i));
+  const job: SftJob = {
+    config,
+    compute: bench.compute,
+    params: SftParams.parse({
+      rank: bench.rank,
+      alpha: 2 * bench.rank,
+      recompute: bench.recompute,
+      learningRate: 1e-4,
+      schedule: 'constant',
+      epochs: 1,
+      accumulate: 1,
+    }),
+    rows,
+    grids: grid === undefined ? [] : [grid],
+    loadImage: async () => grayImage(config, grid),
+    start: undefined,
+    resume: undefined,
+    fillBase: (session) => fillBase(session, checkpoint, bench.compute.dtype),
+  };
+  const ends: number[] = [];
+  const io = {
+    signal: new AbortController().signal,
+    progress: () => void ends.push(performance.now()),
+    checkpoint: async () => undefined,
+  };
+  try {
     await trainSft(job, io, { checkpointSeconds: Number.POSITIVE_INFINITY });
-    const seconds = ((ends.at(-1) ?? Number.NaN) - (ends[WARM_UP - 1] ?? Number.NaN)) / 1000;
-    return {
-      arithmetic: bench.compute.arithmetic,
-      tokensPerSecond: (bench.steps * bench.sequence) / seconds,
-      secondsPerStep: seconds / bench.steps,
-      peakMemoryBytes: peakMemory(),
-    };
-  });
+  } finally {
+    await checkpoint.close();
+  }
+  const seconds = ((ends.at(-1) ?? Number.NaN) - (ends[WARM_UP - 1] ?? Number.NaN)) / 1000;
+  return {
+    arithmetic: bench.compute.arithmetic,
+    tokensPerSecond: (bench.steps * bench.sequence) / seconds,
+    secondsPerStep: seconds / bench.steps,
+    peakMemoryBytes: peakMemory(),
+  };
+}
 
 /** Patches of an image of this size, which must be a multiple of what one embedding covers. */
 function gridOf([width, height]: readonly [number, number], { vision }: ModelConfig): Grid {

@@ -42,6 +42,7 @@ const withCommon = (command: Command): Command =>
 interface TrainOptions extends BenchOptions {
   readonly sequence: number;
   readonly steps: number;
+  readonly recompute: boolean;
   readonly image?: readonly [number, number];
 }
 
@@ -56,6 +57,7 @@ export const register = (program: Command): void => {
   const bench = program.command('bench').description('measure how fast a model trains and samples here');
   withCommon(bench.command('train').description('optimizer steps of LoRA training on one row of random text'))
     .option('--sequence <n>', 'tokens of the row, all of them labels', positive, 512)
+    .option('--recompute', 'compute layers again in the backward pass: less memory, more time', false)
     .option('--image <size>', 'begin the row with an image of WIDTHxHEIGHT pixels', size)
     .option('--steps <n>', 'timed steps', positive, 6)
     .action(async (options: TrainOptions) => {

@@ -13,6 +13,7 @@ import { SftParams } from '../../schemas/sft-params.ts';
 import { artifactFolder } from './artifact-folder.ts';
 import { AS_TRACED, computeOf, withCompute } from './compute-options.ts';
 import type { ComputeOptions } from './compute-options.ts';
+import { formatBytes } from './format-bytes.ts';
 import { localIo } from './local-io.ts';
 
 interface TrainOptions {
@@ -44,7 +45,10 @@ const parseParams = <T>(schema: z.ZodType<T>, given: Record<string, unknown>, co
 
 const report = (summary: StageSummary, options: TrainOptions): void => {
   if (options.json === true) process.stdout.write(`${JSON.stringify({ out: options.out, ...summary })}\n`);
-  else process.stderr.write(`wrote ${options.out}\n`);
+  else
+    process.stderr.write(
+      `wrote ${options.out}, ${formatBytes(Number(summary['peakMemoryBytes']))} peak memory\n`,
+    );
 };
 
 /** The file to validate on. One of the two options without the other says nothing. */

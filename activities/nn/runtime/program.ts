@@ -1,3 +1,5 @@
+import type { Footprint } from '../memory.ts';
+import { byteSize, peakBytes } from '../ops/live-set.ts';
 import { liveNodes } from '../ops/node.ts';
 import type { Value } from '../ops/node.ts';
 import { sameShape, ShapeError, show } from '../ops/shape.ts';
@@ -57,6 +59,20 @@ export class Program {
   /** What a session can set and get. */
   get variables(): readonly Variable[] {
     return [...this.#variables.values()].filter(({ name }) => !this.#scratches.has(name));
+  }
+
+  /** What the program holds and takes as it runs, counted from its shapes; nothing is loaded. */
+  footprint(): Footprint {
+    const nodes = this.#entries.flatMap((entry) => entry.nodes);
+    const constants = nodes.filter(({ op }) => op === 'Const').flatMap(({ outputs }) => outputs);
+    const held = [...this.#variables.values(), ...constants];
+    return {
+      held: held.reduce((sum, value) => sum + byteSize(value), 0),
+      nodes: nodes.length,
+      entries: new Map(
+        this.#entries.map(({ name, nodes, outputs }) => [name, peakBytes(nodes, Object.values(outputs))]),
+      ),
+    };
   }
 
   /** Adds the entry points that write and read variables, emits the graph and opens a session on it. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { HostArray } from '../ops/dtype.ts';
 import { show, sizeOf } from '../ops/shape.ts';
+import { collectGarbage } from './collect-garbage.ts';
 import { savedModel } from './graph-def.ts';
 import type { EntryPoint, Signature } from './graph-def.ts';
 import { loadTensorFlow } from './tensorflow.ts';
@@ -17,6 +18,12 @@ type Model = Awaited<ReturnType<TensorFlow['node']['loadSavedModel']>>;
 export class SessionError extends Error {
   override readonly name = 'SessionError';
 }
+
+/** Gives a variable's numbers by its name behind the group's. */
+type Read = (key: string) => VariableData | StoredBfloat16 | Promise<VariableData | StoredBfloat16>;
+
+/** Bytes of a chunk above which what it was read into is freed at once. */
+const worthCollecting = 2 ** 24;
 
 /** A loaded program: TensorFlow runs its entry points, and its variables stay with it until `dispose`. */
 export class Session {
@@ -110,11 +117,13 @@ export class Session {
    * Writes every variable of a group, read by the name behind "group/". The largest ones come first, while there is room;
    * some are read while TensorFlow takes those before.
    */
-  async fill(
-    group: string,
-    read: (key: string) => VariableData | StoredBfloat16 | Promise<VariableData | StoredBfloat16>,
-  ): Promise<void> {
+  async fill(group: string, read: Read): Promise<void> {
     const chunks = this.#group(group).toSorted(([, a], [, b]) => chunkBytes(b) - chunkBytes(a));
+    await this.#write(group, chunks, read);
+    if (chunks.some(([, chunk]) => chunkBytes(chunk) > worthCollecting)) collectGarbage();
+  }
+
+  async #write(group: string, chunks: readonly (readonly [number, Chunk])[], read: Read): Promise<void> {
     const stagings = [createStaging(), createStaging()];
     const prepare = async (turn: number): Promise<Record<string, HostArray>> => {
       const chunk = chunks[turn];

@@ -85,7 +85,7 @@ export function addGenerator(program: Program, options: GeneratorOptions): Gener
   );
   return {
     prepare: (session) => {
-      session.run(weights.prepareEntry);
+      if (weights.prepareEntry !== undefined) session.run(weights.prepareEntry);
     },
     generate: async (session, requests, sampling, ledger) => {
       if (sampling.maxNewTokens > options.maxNewTokens)

@@ -4,17 +4,18 @@ import { lowRankMatrix } from '../lora.ts';
 import type { ModelConfig } from '../models/config.ts';
 import { modelParameters, textLinears } from '../models/parameters.ts';
 import type { Value } from '../ops/node.ts';
-import type { Trace } from '../ops/trace.ts';
+import { Trace } from '../ops/trace.ts';
 import type { Program } from '../runtime/program.ts';
 import { asTraced } from './entries.ts';
 
 /**
- * Weights as generation reads them: an adapter is merged into a copy, and modules with one input lie in one matrix. A step of a few
- * rows is bound by the reading of weights and by the number of operations, so both pay.
+ * Weights as generation reads them. In float32 an adapter is merged into a copy, and modules with one input lie in one matrix: a
+ * step of a few rows is bound by the reading of weights and by the number of operations, so both pay. Weights in bfloat16 are read
+ * as they are, with the adapter beside them: merged, an update smaller than their last place would be lost.
  */
 export interface GenerationWeights {
-  /** Run after the weights or the adapter have changed. */
-  readonly prepareEntry: string;
+  /** Run after the weights or the adapter have changed; undefined where nothing is copied. */
+  readonly prepareEntry: string | undefined;
   readonly read: (t: Trace) => Parameters;
 }
 
@@ -36,7 +37,9 @@ export function addGenerationWeights(
   const groups = Array.from({ length: config.text.layers }, (_, layer) =>
     fusions.map((modules) => modules.map((module) => `model.layers.${layer}.${module}`)),
   ).flat();
-  const variables: { key: string; shape: readonly number[]; dtype: Value['dtype'] }[] = [];
+  if (weight(source(new Trace()), `${groups[0]?.[0]}.weight`).dtype === 'bfloat16')
+    return { prepareEntry: undefined, read: source };
+  const variables: { key: string; shape: readonly number[] }[] = [];
   const prepareEntry = `${name}/prepare`;
   program.entry(
     prepareEntry,
@@ -48,8 +51,8 @@ export function addGenerationWeights(
           if (parts.length === 0) return [];
           const value = t.concat(parts, 0);
           const key = `${fusedName(modules)}.${kind}`;
-          variables.push({ key, shape: value.shape, dtype: value.dtype });
-          return [t.overwrite(t.scratch(`${name}/${key}`, value.shape, value.dtype), value)];
+          variables.push({ key, shape: value.shape });
+          return [t.overwrite(t.scratch(`${name}/${key}`, value.shape), value)];
         }),
       );
       return { outputs: { done: t.after(writes, t.scalar(1, 'int32')) } };
@@ -70,9 +73,7 @@ export function addGenerationWeights(
       return {
         base: Object.fromEntries([
           ...shared.map((key) => [key, weight(params, key)] as const),
-          ...variables.map(
-            ({ key, shape, dtype }) => [key, t.scratch(`${name}/${key}`, shape, dtype)] as const,
-          ),
+          ...variables.map(({ key, shape }) => [key, t.scratch(`${name}/${key}`, shape)] as const),
         ]),
       };
     },
@@ -84,5 +85,5 @@ function part(t: Trace, params: Parameters, module: string, kind: string): Value
     return Object.values({ bias: params.base[`${module}.bias`] }).filter((b) => b !== undefined);
   const W = weight(params, `${module}.weight`);
   const pair = params.lora?.[module];
-  return [pair === undefined ? W : t.cast(t.add(t.cast(W, 'float32'), lowRankMatrix(t, pair)), W.dtype)];
+  return [pair === undefined ? W : t.add(W, lowRankMatrix(t, pair))];
 }

@@ -1,13 +1,12 @@
 /**
  * How much memory a recorded graph takes as it runs: the most bytes of values that are held at once.
  *
- * Shapes are static, so that this is counting. Nodes run as TensorFlow's executor takes them: one when all that it waits
- * for is there, those that waited longest first. A value is held from when its node has run until its last reader has.
- * What TensorFlow computes in the memory of an input that nobody else reads, or reads as another shape, takes none. What
- * stays between runs, variables and constants, is not counted, nor is what a kernel takes for itself.
+ * Shapes are static, so that this is counting. Nodes run in the order in which they were recorded, and a value is held
+ * until its last reader has run. What TensorFlow computes in the memory of an input that nobody else reads, or reads as
+ * another shape, takes none. What stays between runs is not counted, nor is what a kernel takes for itself.
  */
-import type { Node, Value } from './node.ts';
 import type { DType } from './dtype.ts';
+import type { Node, Value } from './node.ts';
 import { sizeOf } from './shape.ts';
 
 const bytesOf: Readonly<Record<DType, number>> = {
@@ -23,11 +22,11 @@ const bytesOf: Readonly<Record<DType, number>> = {
 export const byteSize = ({ shape, dtype }: Pick<Value, 'shape' | 'dtype'>): number =>
   sizeOf(shape) * bytesOf[dtype];
 
-/** Operations whose output is their first input's memory. */
-const views: ReadonlySet<string> = new Set(['Reshape', 'Identity', 'StopGradient', 'Bitcast']);
+/** Operations whose output is their input's memory. */
+const views: ReadonlySet<string> = new Set(['Bitcast', 'Identity', 'Reshape', 'StopGradient']);
 
-/** Operations without memory of their own: what they give is held between runs. */
-const held: ReadonlySet<string> = new Set(['VarHandleOp', 'ReadVariableOp', 'Const']);
+/** Operations that give what is held between runs. */
+const givens: ReadonlySet<string> = new Set(['Const', 'ReadVariableOp', 'VarHandleOp']);
 
 /** Operations that write over an input of the output's size where they are its last reader. */
 const inPlace: ReadonlySet<string> = new Set([
@@ -58,88 +57,54 @@ const inPlace: ReadonlySet<string> = new Set([
   'TensorScatterSub',
 ]);
 
-/** Memory of a value and of everything that is a view of it. */
+/** Memory of a value and of what is written over it or read from it in another shape. */
 interface Buffer {
   readonly bytes: number;
-  /** Reads that are still to come. */
+  /** Reads to come. */
   readers: number;
 }
 
-/** The most bytes that are held at once while these nodes run; `outputs` are held to the end. */
+/** The most bytes held at once while these nodes run in their order; outputs are held to the end. */
 export function peakBytes(nodes: readonly Node[], outputs: Iterable<Value>): number {
-  const among = new Set(nodes);
-  const before = (node: Node): Node[] =>
-    [...node.inputs.map((value) => value.node), ...node.control].filter((one) => among.has(one));
-  const after = new Map<Node, Node[]>(nodes.map((node) => [node, []]));
-  const waits = new Map<Node, number>();
-  for (const node of nodes) {
-    const needs = before(node);
-    waits.set(node, needs.length);
-    for (const one of needs) after.get(one)?.push(node);
-  }
   const reads = new Map<Value, number>();
-  const read = (value: Value): void => void reads.set(value, (reads.get(value) ?? 0) + 1);
-  for (const node of nodes) node.inputs.forEach(read);
-  for (const value of outputs) read(value);
-
+  for (const value of [...nodes.flatMap(({ inputs }) => inputs), ...outputs])
+    reads.set(value, (reads.get(value) ?? 0) + 1);
+  // What is written to a variable becomes its memory.
+  const written = new Set(nodes.filter(({ op }) => op === 'AssignVariableOp').map(({ inputs }) => inputs[1]));
   const buffers = new Map<Value, Buffer>();
-  let [now, peak] = [0, 0];
-  const release = (value: Value): void => {
-    const buffer = buffers.get(value);
+  let [held, peak] = [0, 0];
+  const release = (buffer: Buffer | undefined): void => {
     if (buffer === undefined) return;
     buffer.readers--;
-    if (buffer.readers === 0) now -= buffer.bytes;
-  };
-  /** The memory that a node's first output is put into, where it needs none of its own. */
-  const taken = (node: Node, value: Value): Buffer | undefined => {
-    if (views.has(node.op)) return node.inputs[0] && buffers.get(node.inputs[0]);
-    if (!inPlace.has(node.op)) return undefined;
-    const bytes = byteSize(value);
-    const free = node.inputs.find((input) => {
-      const buffer = buffers.get(input);
-      return (
-        buffer?.bytes === bytes &&
-        buffer.readers === node.inputs.filter((x) => buffers.get(x) === buffer).length
-      );
-    });
-    return free && buffers.get(free);
-  };
-  const assigned = new Set(
-    nodes.filter(({ op }) => op === 'AssignVariableOp').map(({ inputs }) => inputs[1]),
-  );
-  const run = (node: Node): void => {
-    for (const value of node.outputs) {
-      const readers = reads.get(value) ?? 0;
-      if (
-        assigned.has(value) ||
-        held.has(node.op) ||
-        (views.has(node.op) && !buffers.has(node.inputs[0] as Value))
-      )
-        continue;
-      const shared = value.index === 0 ? taken(node, value) : undefined;
-      if (shared !== undefined) {
-        shared.readers += readers;
-        buffers.set(value, shared);
-      } else {
-        const bytes = byteSize(value);
-        now += bytes;
-        if (readers > 0) buffers.set(value, { bytes, readers });
-        peak = Math.max(peak, now);
-        if (readers === 0) now -= bytes;
-      }
-    }
-    node.inputs.forEach(release);
+    if (buffer.readers === 0) held -= buffer.bytes;
   };
 
-  const ready = nodes.filter((node) => waits.get(node) === 0);
-  for (let i = 0; i < ready.length; i++) {
-    const node = ready[i] as Node;
-    run(node);
-    for (const next of after.get(node) ?? []) {
-      const left = (waits.get(next) ?? 0) - 1;
-      waits.set(next, left);
-      if (left === 0) ready.push(next);
+  for (const node of nodes) {
+    for (const value of node.outputs) {
+      if (givens.has(node.op) || written.has(value)) continue;
+      const readers = reads.get(value) ?? 0;
+      const [from] = node.inputs;
+      if (views.has(node.op) && from !== undefined && !buffers.has(from)) continue;
+      const buffer = memoryOf(node, value, buffers) ?? { bytes: byteSize(value), readers: 0 };
+      if (buffer.readers === 0) held += buffer.bytes;
+      buffer.readers += Math.max(1, readers);
+      buffers.set(value, buffer);
+      peak = Math.max(peak, held);
     }
+    for (const input of node.inputs) release(buffers.get(input));
+    for (const value of node.outputs) if (!reads.has(value)) release(buffers.get(value));
   }
   return peak;
+}
+
+/** The memory of an input that a node puts an output into, where there is one. */
+function memoryOf(node: Node, value: Value, buffers: ReadonlyMap<Value, Buffer>): Buffer | undefined {
+  const [from] = node.inputs;
+  if (views.has(node.op) && from !== undefined) return buffers.get(from);
+  if (!inPlace.has(node.op)) return undefined;
+  const own = node.inputs.flatMap((input) => buffers.get(input) ?? []);
+  return own.find(
+    (buffer) =>
+      buffer.bytes === byteSize(value) && buffer.readers === own.filter((other) => other === buffer).length,
+  );
 }

@@ -7,7 +7,7 @@ import { Trace } from '../ops/trace.ts';
 import type { EntryPoint } from './graph-def.ts';
 import { Session } from './session.ts';
 import type { TensorFlowOptions } from './tensorflow.ts';
-import { chunksOf, reachedAlone, receive, send } from './variable.ts';
+import { chunkBytes, chunksOf, reachedAlone, receive, send } from './variable.ts';
 import type { Variable } from './variable.ts';
 
 export interface Entry {
@@ -63,12 +63,20 @@ export class Program {
 
   /** What the program holds and takes as it runs, counted from its shapes; nothing is loaded. */
   footprint(): Footprint {
-    const nodes = this.#entries.flatMap((entry) => entry.nodes);
-    const constants = nodes.filter(({ op }) => op === 'Const').flatMap(({ outputs }) => outputs);
-    const held = [...this.#variables.values(), ...constants];
+    const bytesOf = (variables: Iterable<Variable>): number =>
+      [...variables].reduce((sum, variable) => sum + byteSize(variable), 0);
+    const filled = bytesOf(this.variables);
+    const chunks = chunksOf(this.variables);
+    const staged = chunks.map(({ group }) => {
+      const sizes = chunks.filter((chunk) => chunk.group === group).map(chunkBytes);
+      const [first = 0, second = 0] = sizes.sort((a, b) => b - a);
+      return first + second;
+    });
     return {
-      held: held.reduce((sum, value) => sum + byteSize(value), 0),
-      nodes: nodes.length,
+      filled,
+      scratch: bytesOf(this.#variables.values()) - filled,
+      staged: Math.max(0, ...staged),
+      nodes: this.#entries.reduce((sum, { nodes }) => sum + nodes.length, 0),
       entries: new Map(
         this.#entries.map(({ name, nodes, outputs }) => [name, peakBytes(nodes, Object.values(outputs))]),
       ),

@@ -26,6 +26,8 @@ declare const WebAssembly: { readonly Memory: new (size: { readonly initial: num
 
 const PAGE = 2 ** 16;
 const ALIGNMENT = 64;
+/** Bytes that are kept though they are not needed. */
+const SPARE = 2 ** 27;
 /** What places lie behind a multiple of 64. */
 const SHIFT = 16;
 
@@ -39,7 +41,9 @@ export function createStaging(): Staging {
         end = Math.ceil((offset + length) / ALIGNMENT) * ALIGNMENT;
         return offset;
       });
-      if (memory === undefined || memory.buffer.byteLength < end)
+      // Memory for one that was far larger goes back to the system.
+      const size = memory?.buffer.byteLength ?? 0;
+      if (memory === undefined || size < end || size > SPARE + end)
         memory = new WebAssembly.Memory({ initial: Math.ceil(end / PAGE) });
       const { buffer } = memory;
       return offsets.map((offset) => ({ buffer, offset }));

@@ -44,7 +44,7 @@ export interface Chunk {
  * The most numbers that cross the boundary in one run, unless one variable alone has more. TensorFlow takes some 70 ms to prepare
  * the first run of an entry point in the graph of a large model, so there are to be few.
  */
-const chunkNumbers = 2 ** 26;
+const chunkNumbers = 2 ** 25;
 
 export const groupOf = (name: string): string => name.slice(0, Math.max(0, name.indexOf('/')));
 

@@ -23,7 +23,7 @@ export interface Footprint {
 const process = 490e6;
 
 /** What TensorFlow's threads and kernels take when they first run. */
-const kernels = 90e6;
+const kernels = 150e6;
 
 /** An operation as it is recorded, written, read, rewritten and run. */
 const operation = 20e3;

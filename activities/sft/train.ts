@@ -64,7 +64,7 @@ export interface Trained {
 }
 
 /** Graphs a job may have; each takes about a second to load and first run. */
-const SHAPES = 4;
+export const SHAPES = 4;
 
 export class NoRowsError extends Error {
   override readonly name = 'NoRowsError';

@@ -31,6 +31,11 @@ export const verbs: Readonly<Record<string, Verb>> = {
     about: 'show the configuration of a run, or its schema',
     load: () => import('./config.ts'),
   },
+  plan: {
+    group: 'Runs:',
+    about: 'say what a run will take, stage by stage: tokens, memory, hours, cost',
+    load: () => import('./plan.ts'),
+  },
   lineage: {
     group: 'Store:',
     about: 'where artifacts come from and what was made of them',

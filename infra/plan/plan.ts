@@ -19,14 +19,14 @@ import type { Quantity } from './quantity.ts';
 export interface PlannedStage {
   readonly step: string;
   /** Cases, traces, rows, queries or answers. */
-  readonly items: Quantity | null;
-  /** Read and written. */
+  readonly items?: Quantity | null;
+  /** Read and written, without those of images. */
   readonly tokens?: Quantity | null;
   /** Of an optimizer. */
   readonly steps?: Quantity | null;
   /** Bytes of the process that computes. */
   readonly peakMemory?: Quantity | null;
-  /** Of this machine. */
+  /** Of one machine of the assumed speeds. */
   readonly hours?: Quantity | null;
   readonly calls?: Quantity | null;
   /** In the currency of the prices. */
@@ -68,9 +68,8 @@ export async function planRun(
   const setting: Setting = { config: model, compute, grid };
   const guided = (style: 'plain' | 'guided'): Quantity | undefined =>
     style === 'guided' ? assumed.tokensPerGuideline : configured(0);
-  const sum = (...parts: (Quantity | undefined)[]): Quantity | undefined => total(parts);
 
-  const cases = sum(counts.get('train'), sources['images'] ? counts.get('images') : configured(0));
+  const cases = total(counts.get('train'), sources['images'] ? counts.get('images') : configured(0));
   const ways = config.synthesize.paradigms === 'all' ? 4 : 1;
   const calls = combine((n) => n * ways, cases);
   const toTeacher = combine(
@@ -87,7 +86,7 @@ export async function planRun(
   const filtered = combine((n, share) => Math.round(n * share), calls, assumed.keptByFilter);
   const accepted = combine((n, share) => Math.round(n * share), filtered, assumed.keptByReview);
   const training = combine((n) => Math.round(n * (1 - config.stratify.validationShare)), accepted);
-  const rowTokens = sum(assumed.tokensPerQuestion, guided(config.stratify.prompt), assumed.tokensPerTrace);
+  const rowTokens = total(assumed.tokensPerQuestion, guided(config.stratify.prompt), assumed.tokensPerTrace);
 
   const expert = (name: keyof PipelineConfig['sft']): PlannedStage => {
     const params = config.sft[name];
@@ -110,7 +109,7 @@ export async function planRun(
   const reinforcement = (): PlannedStage => {
     const { gba } = config;
     const { prompts, group } = promptsOf(gba);
-    const question = sum(
+    const question = total(
       assumed.tokensPerQuestion,
       gba.guidelineMode === 'none' ? configured(0) : assumed.tokensPerGuideline,
     );
@@ -128,7 +127,7 @@ export async function planRun(
       steps: configured(gba.steps),
       peakMemory: { value: gbaMemory(setting, params, size), from: 'predicted' },
       hours: orNull(
-        sum(
+        total(
           hoursOf(sampled, assumed.sampleSpeed),
           hoursOf(
             combine((tokens) => tokens * factor, trained),
@@ -144,12 +143,12 @@ export async function planRun(
     const ways = prompt === 'guided' ? paradigms.length : 1;
     const answers = combine((n) => n * ways * models.length, count);
     const written = combine((n, each) => n * Math.min(each, maxNewTokens), answers, assumed.tokensPerAnswer);
-    const question = sum(assumed.tokensPerQuestion, guided(prompt));
+    const question = total(assumed.tokensPerQuestion, guided(prompt));
     return {
       step: `evaluate/*${benchmark}`,
       items: orNull(answers),
       tokens: orNull(
-        sum(
+        total(
           combine((n, each) => n * each, answers, question),
           written,
         ),
@@ -177,9 +176,9 @@ export async function planRun(
       step: 'synthesize',
       items: orNull(calls),
       calls: orNull(calls),
-      tokens: orNull(sum(toTeacher, fromTeacher)),
+      tokens: orNull(total(toTeacher, fromTeacher)),
       cost: orNull(
-        sum(
+        total(
           combine((n, price) => (n * price) / 1e6, toTeacher, assumed.priceInput),
           combine((n, price) => (n * price) / 1e6, fromTeacher, assumed.priceOutput),
         ),
@@ -194,7 +193,7 @@ export async function planRun(
     { step: 'stratify', items: orNull(accepted) },
     ...needs.experts.map(expert),
     ...(needs.gba ? [reinforcement()] : []),
-    ...needs.merges.map((name): PlannedStage => ({ step: `merge/${name}`, items: null })),
+    ...needs.merges.map((name): PlannedStage => ({ step: `merge/${name}` })),
     evaluation('', counts.get('heldOut')),
     ...config.evaluate.benchmarks.map((name) => evaluation(`/${name}`, counts.get(`benchmark.${name}`))),
   ];

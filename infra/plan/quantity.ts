@@ -30,5 +30,5 @@ export function combine(
 }
 
 /** Their sum; undefined where one of them is not known. */
-export const total = (quantities: readonly (Quantity | undefined)[]): Quantity | undefined =>
+export const total = (...quantities: readonly (Quantity | undefined)[]): Quantity | undefined =>
   combine((...values) => values.reduce((sum, value) => sum + value, 0), ...quantities);

@@ -32,13 +32,13 @@ export function renderPlan(
     'tokens',
     'steps',
     'peak memory',
-    accelerator === 'cuda' ? 'GPU-hours' : 'hours here',
+    accelerator === 'cuda' ? 'GPU-hours' : 'hours',
     'cost',
     'physician-hours',
   ];
   const rows = stages.map((stage) => [
     stage.step,
-    stage.step.startsWith('merge/') ? '·' : cellOf(stage.items),
+    cellOf(stage.items),
     cellOf(stage.tokens),
     cellOf(stage.steps),
     cellOf(stage.peakMemory, formatBytes),
@@ -63,8 +63,13 @@ export function renderPlan(
           'Hours are unknown without a speed: give --measure --model DIR, or --train-speed and --sample-speed.',
         ]
       : []),
+    '',
+    'Tokens are without those of images; memory is with them, for rows of these sizes and graphs run as traced.',
     ...(accelerator === 'cpu'
-      ? ['', 'There is no GPU here: hours are those of this machine’s processor.']
+      ? [
+          '',
+          'There is no GPU here: measured speeds and those of earlier runs are of this machine’s processor.',
+        ]
       : []),
     '',
   ].join('\n');

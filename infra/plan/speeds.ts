@@ -41,25 +41,27 @@ export async function measureSpeeds(
 ): Promise<Speeds> {
   const { AM } = config.sft;
   const { rank, group } = config.gba;
-  const train = await bench(config, [
-    ...['train', '--model', model, '--rank', String(AM.rank), '--sequence', String(row), '--steps', '2'],
-    ...(AM.recompute ? ['--recompute'] : []),
-  ]);
-  const sample = await bench(config, [
-    ...['rollout', '--model', model, '--rank', String(rank), '--group', String(group)],
-    ...['--prompt', String(prompt), '--prompts', '1', '--new', '16'],
-  ]);
+  const common = (rank: number): string[] => ['--model', model, '--rank', String(rank)];
+  const train = await bench(
+    config,
+    ['train', ...common(AM.rank), '--sequence', String(row), '--steps', '2'].concat(
+      AM.recompute ? ['--recompute'] : [],
+    ),
+  );
+  const batch = ['--group', String(group), '--prompts', '1', '--prompt', String(prompt), '--new', '16'];
+  const sample = await bench(config, ['rollout', ...common(rank), ...batch]);
   return { train, sample };
 }
 
 /** Runs that are looked at, newest first. */
 const RUNS = 20;
 
+const same = (a: unknown, b: unknown): boolean => a !== undefined && digestOf(a) === digestOf(b);
+
 /** Speeds of the newest runs with the same base and the same way to compute. */
 export async function earlierSpeeds(store: ArtifactStore, config: PipelineConfig): Promise<Speeds> {
   const alike = ({ config: run }: RunRecord): boolean => {
     const { base, compute } = run as Partial<PipelineConfig>;
-    const same = (a: unknown, b: unknown): boolean => a !== undefined && digestOf(a) === digestOf(b);
     return same(base, config.base) && same(compute, config.compute);
   };
   const steps = (await listRuns(store, { limit: RUNS })).filter(alike).flatMap((run) => run.steps);

@@ -2,7 +2,7 @@
 import type { Paradigm } from '../../schemas/paradigm.ts';
 import type { RewardWeights } from '../../schemas/gba-params.ts';
 import type { Rollout } from '../../schemas/rollout.ts';
-import type { Completion } from '../nn/generation/generate.ts';
+import type { Completion } from '../nn/generation/completion.ts';
 import type { GenerationRequest } from '../nn/generation/prompt-feeds.ts';
 import { groupAdvantages } from './advantages.ts';
 import type { AdvantageSettings } from './advantages.ts';

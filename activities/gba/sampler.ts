@@ -1,5 +1,6 @@
 import type { GbaParams } from '../../schemas/gba-params.ts';
-import type { Completion, Generator } from '../nn/generation/generate.ts';
+import type { Completion } from '../nn/generation/completion.ts';
+import type { Generator } from '../nn/generation/generate.ts';
 import type { ModelConfig } from '../nn/models/config.ts';
 import type { Session } from '../nn/runtime/session.ts';
 import { joinEmbeds } from '../nn/training/image-embeds.ts';

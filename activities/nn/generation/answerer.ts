@@ -11,7 +11,8 @@ import { addVisionEntries, createEmbedder, joinEmbeds } from '../training/image-
 import type { LoadImage } from '../training/image-embeds.ts';
 import { planBatches } from './batches.ts';
 import { addGenerator } from './generate.ts';
-import type { BatchLedger, Completion, SamplingOptions } from './generate.ts';
+import type { Completion, SamplingOptions } from './completion.ts';
+import type { BatchLedger } from './generate.ts';
 import type { Prompt } from './prompt.ts';
 
 /** A prompt with the images it shows, by name. */

@@ -3,7 +3,7 @@ import type { HostArray } from '../ops/dtype.ts';
 import { randomKey, uniform } from '../random.ts';
 import type { Session } from '../runtime/session.ts';
 import type { BatchEntries } from './entries.ts';
-import type { Completion, SamplingOptions } from './generate.ts';
+import type { Completion, SamplingOptions } from './completion.ts';
 import { GenerationLimit, promptFeeds } from './prompt-feeds.ts';
 import type { GenerationRequest } from './prompt-feeds.ts';
 

@@ -7,25 +7,10 @@ import { longestFirst } from './batches.ts';
 import { addBatchEntries } from './entries.ts';
 import type { BatchEntries, BatchSizes } from './entries.ts';
 import { completeBatch } from './complete-batch.ts';
+import type { Completion, SamplingOptions } from './completion.ts';
 import { GenerationLimit } from './prompt-feeds.ts';
 import type { GenerationRequest } from './prompt-feeds.ts';
 import { addGenerationWeights } from './weights.ts';
-
-export interface Completion {
-  /** With the stop token, where one ended it. */
-  readonly tokens: readonly number[];
-  /** Log-probability of each token in nats, by softmax(logits / temperature); empty where decoding was greedy. */
-  readonly logps: readonly number[];
-  readonly finishReason: 'stop' | 'length';
-}
-
-export interface SamplingOptions {
-  readonly maxNewTokens: number;
-  readonly stopTokens: readonly number[];
-  /** 0 is greedy. */
-  readonly temperature: number;
-  readonly seed: number;
-}
 
 export interface GeneratorOptions {
   readonly name: string;

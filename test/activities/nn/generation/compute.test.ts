@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openAnswerer } from '../../../../activities/nn/generation/answerer.ts';
-import type { Completion } from '../../../../activities/nn/generation/generate.ts';
+import type { Completion } from '../../../../activities/nn/generation/completion.ts';
 import { forwardPrompt } from '../../../../activities/nn/generation/forward-prompt.ts';
 import { openInferenceModel } from '../../../../activities/nn/runtime/inference-model.ts';
 import type { ResolvedCompute } from '../../../../schemas/config/compute.ts';

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { addGenerator } from '../../../../activities/nn/generation/generate.ts';
-import type { Completion, Generator } from '../../../../activities/nn/generation/generate.ts';
+import type { Completion } from '../../../../activities/nn/generation/completion.ts';
+import type { Generator } from '../../../../activities/nn/generation/generate.ts';
 import type { GenerationRequest } from '../../../../activities/nn/generation/prompt-feeds.ts';
 import { baseVariables } from '../../../../activities/nn/models/parameters.ts';
 import { positionIds } from '../../../../activities/nn/models/position-ids.ts';

@@ -35,7 +35,7 @@ const prices: Readonly<Record<string, readonly [input: number, output: number]>>
   'gpt-5': [1.25, 10],
 };
 
-/** Sizes of the synthetic clinic, as its runs have them, and of real cases: USMLE vignettes, and traces by a large model. */
+/** Estimates, for the synthetic clinic and for real cases: USMLE vignettes, and traces by a large model. */
 const clinic = {
   tokensPerQuestion: 70,
   tokensPerGuideline: 20,

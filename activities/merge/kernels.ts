@@ -5,7 +5,6 @@
  * so what lies behind an array's end must be room for it. Legend: V vectors, n entries, r rank, K inputs of a linear layer.
  */
 import {
-  assemble,
   define,
   f32x4,
   f64x2,
@@ -19,6 +18,7 @@ import {
   type Statement,
   type Value,
 } from '../nn/wasm/assembler.ts';
+import { compile, growTo, type Exports } from '../nn/wasm/compile.ts';
 
 /** Values of the upper half of a magnitude's bits. */
 export const BINS = 1 << 15;
@@ -329,7 +329,7 @@ const applyBfloat16 = define(
           before.set(i32x4.shl(v128.load16x4(i32.add(base, i32.shrU(i, c(1)))), c(16))),
           bits.set(f32x4.add(before, added)),
           after.set(v128.select(quiet, rounded, i32x4.gtS(magnitude(bits), ones(INFINITY_BITS)))),
-          v128.storeLow(i32.add(out, i32.shrU(i, c(1))), i32x4.narrow(after)),
+          v128.store64(i32.add(out, i32.shrU(i, c(1))), i32x4.narrow(after)),
           after.set(i32x4.shl(after, c(16))),
           // A comparison that holds is −1.
           nonZero.set(i32x4.sub(nonZero, f32x4.ne(added, ones(0)))),
@@ -364,18 +364,6 @@ type Combine = (
   factor: number,
 ) => void;
 
-interface Memory {
-  readonly buffer: ArrayBuffer;
-  grow(pages: number): number;
-}
-
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: Functions & { readonly memory: Memory } };
-};
-
-const PAGE = 1 << 16;
-
 /** The functions, and their memory as it is given out: each call of `reserve` starts anew. */
 export interface Kernels extends Functions {
   /** Room for arrays of the given numbers of bytes: their addresses, each a multiple of 16, with 16 bytes to spare. */
@@ -398,8 +386,7 @@ const functions = [
 ];
 
 const instantiate = (): Kernels => {
-  const { memory, ...exported } = new WebAssembly.Instance(new WebAssembly.Module(assemble(functions)))
-    .exports;
+  const { memory, ...exported } = compile(functions)() as Exports & Functions;
   return {
     ...exported,
     reserve(...bytes) {
@@ -409,8 +396,7 @@ const instantiate = (): Kernels => {
         end += Math.ceil(length / VECTOR_BYTES + 1) * VECTOR_BYTES;
         return address;
       });
-      const missing = end - memory.buffer.byteLength;
-      if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
+      growTo(memory, end);
       return addresses;
     },
     floats: (address, n) => new Float32Array(memory.buffer, address, n),

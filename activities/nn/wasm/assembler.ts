@@ -23,7 +23,7 @@ export interface Local<K extends Kind> extends Value<K> {
 const TYPES: Readonly<Record<Kind, number>> = { i32: 0x7f, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 const EMPTY = 0x40;
 const SIMD = 0xfd;
-const [BLOCK, LOOP, IF, ELSE, END, BRANCH, BRANCH_IF] = [0x02, 0x03, 0x04, 0x05, 0x0b, 0x0c, 0x0d];
+const [LOOP, IF, ELSE, END, BRANCH_IF] = [0x03, 0x04, 0x05, 0x0b, 0x0d];
 /** The first bytes of a module: its mark and the version of the format. */
 const HEAD = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 
@@ -70,6 +70,18 @@ const load =
     code: [...address.code, ...code, ...access(offset)],
   });
 
+/** Stores one lane of as many bits as the instruction says. */
+const storeLane =
+  (code: number) =>
+  (address: Value<'i32'>, value: Value<'v128'>, lane = 0, offset = 0): Statement => [
+    ...address.code,
+    ...value.code,
+    SIMD,
+    code,
+    ...access(offset),
+    lane,
+  ];
+
 const binary = ['v128', 'v128'] as const;
 const shift = ['v128', 'i32'] as const;
 
@@ -84,7 +96,7 @@ export const i32 = {
   and: instruction('i32', ['i32', 'i32'], 0x71),
   eq: instruction('i32', ['i32', 'i32'], 0x46),
   gtS: instruction('i32', ['i32', 'i32'], 0x4a),
-  geU: instruction('i32', ['i32', 'i32'], 0x4f),
+  ltU: instruction('i32', ['i32', 'i32'], 0x49),
 };
 
 export const v128 = {
@@ -93,16 +105,12 @@ export const v128 = {
   load16x4: load('v128', SIMD, 4),
   /** One 32-bit number in every lane. */
   load32Splat: load('v128', SIMD, 9),
+  /** One 32-bit number in the lowest lane, 0 in the others. */
+  load32Zero: load('v128', SIMD, 0x5c),
   store: store('v128', SIMD, 11),
-  /** The lower half alone. */
-  storeLow: (address: Value<'i32'>, value: Value<'v128'>): Statement => [
-    ...address.code,
-    ...value.code,
-    SIMD,
-    0x5b,
-    ...access(0),
-    0,
-  ],
+  store8: storeLane(0x58),
+  store16: storeLane(0x59),
+  store64: storeLane(0x5b),
   and: simd('v128', binary, 0x4e),
   or: simd('v128', binary, 0x50),
   /** Bits of the first where the third has 1, of the second elsewhere. */
@@ -115,17 +123,31 @@ export const v128 = {
   }),
 };
 
+export const i8x16 = {
+  /** The lower eight, as unsigned numbers, in 16 bits each. */
+  widen: simd('v128', ['v128'], 0x89),
+};
+
+export const i16x8 = {
+  /** The lower four, as unsigned numbers, in 32 bits each. */
+  widen: simd('v128', ['v128'], 0xa9),
+  /** Clipped to unsigned bytes, in the lower half and again in the upper. */
+  narrow: (value: Value<'v128'>): Value<'v128'> => simd('v128', binary, 0x66)(value, value),
+};
+
 export const i32x4 = {
   splat: simd('v128', ['i32'], 17),
   lane: (value: Value<'v128'>, lane: number): Value<'i32'> => simd('i32', ['v128'], 27, lane)(value),
   eq: simd('v128', binary, 0x37),
   gtS: simd('v128', binary, 0x3b),
   shl: simd('v128', shift, 0xab),
+  shrS: simd('v128', shift, 0xac),
   shrU: simd('v128', shift, 0xad),
   add: simd('v128', binary, 0xae),
   sub: simd('v128', binary, 0xb1),
+  mul: simd('v128', binary, 0xb5),
   maxS: simd('v128', binary, 0xb8),
-  /** As 16-bit numbers, in the lower half and again in the upper. */
+  /** Clipped to unsigned 16-bit numbers, in the lower half and again in the upper. */
   narrow: (value: Value<'v128'>): Value<'v128'> => simd('v128', binary, 0x86)(value, value),
 };
 
@@ -149,6 +171,13 @@ export const f64x2 = {
   mul: simd('v128', binary, 0xf2),
 };
 
+/** Runs `body` where the condition is not 0, and `otherwise` elsewhere. */
+export const when = (
+  condition: Value<'i32'>,
+  body: readonly Statement[],
+  otherwise: readonly Statement[] = [],
+): Statement => [...condition.code, IF, EMPTY, ...body.flat(), ELSE, ...otherwise.flat(), END];
+
 /** Runs `body` for i = from, from + step, … while i < to, all as unsigned numbers. */
 export const loop = (
   i: Local<'i32'>,
@@ -158,27 +187,14 @@ export const loop = (
   ...body: Statement[]
 ): Statement => [
   ...i.set(from),
-  BLOCK,
-  EMPTY,
-  LOOP,
-  EMPTY,
-  ...i32.geU(i, to).code,
-  BRANCH_IF,
-  1,
-  ...body.flat(),
-  ...i.set(i32.add(i, step)),
-  BRANCH,
-  0,
-  END,
-  END,
+  // Asked before the first round and behind each: one branch a round.
+  ...when(i32.ltU(i, to), [
+    [LOOP, EMPTY],
+    ...body,
+    i.set(i32.add(i, step)),
+    [...i32.ltU(i, to).code, BRANCH_IF, 0, END],
+  ]),
 ];
-
-/** Runs `body` where the condition is not 0, and `otherwise` elsewhere. */
-export const when = (
-  condition: Value<'i32'>,
-  body: readonly Statement[],
-  otherwise: readonly Statement[] = [],
-): Statement => [...condition.code, IF, EMPTY, ...body.flat(), ELSE, ...otherwise.flat(), END];
 
 const local = <K extends Kind>(kind: K, index: number): Local<K> => ({
   kind,
@@ -186,7 +202,7 @@ const local = <K extends Kind>(kind: K, index: number): Local<K> => ({
   set: (value) => [...value.code, 0x21, ...unsigned(index)],
 });
 
-interface FunctionCode {
+export interface FunctionCode {
   readonly name: string;
   readonly parameters: readonly Kind[];
   readonly variables: readonly Kind[];

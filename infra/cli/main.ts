@@ -9,8 +9,15 @@ class UsageError extends Error {
   readonly exitCode = 2;
 }
 
+/** Ends in silence once nobody reads stdout any more, as under `| head`. */
+const endWithReader = (error: NodeJS.ErrnoException): void => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+};
+
 /** Runs the command line. Exit codes: 0 done, 1 failed, 2 bad usage. */
 export async function main(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', endWithReader);
   const json = argv.includes('--json');
   const program = new Command('mmedexpert')
     .description(packageJson.description)

@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import path from 'node:path';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
@@ -43,6 +44,15 @@ describe('the command line', () => {
     const ends = (command: Command): Command[] =>
       command.commands.length === 0 ? [command] : command.commands.flatMap(ends);
     for (const end of ends(program)) expect(end.options.map(({ long }) => long)).toContain('--json');
+  });
+
+  it('ends in silence where nobody reads what it prints', async () => {
+    const child = spawn(process.execPath, [CLI, '--help']);
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(stderr).toBe('');
   });
 
   it('names the verb that was meant, and exits with 2', async () => {

@@ -41,7 +41,7 @@ export const localIo = async (
       if (now - shown < 1000 && done < total) return;
       shown = now;
       const text = Object.entries(figures).map(([name, x]) => `${name} ${Number(x.toPrecision(5))}`);
-      process.stderr.write(`${unit} ${done}/${total}  ${text.join('  ')}\n`);
+      process.stderr.write(`${[`${unit} ${done}/${total}`, ...text].join('  ')}\n`);
     },
     log: (line) => void process.stderr.write(`${line}\n`),
   };

@@ -7,6 +7,7 @@ import { MergeMethod, MergeParams } from '../../schemas/merge-params.ts';
 import type { LogitAgreement } from '../../schemas/merge-report.ts';
 import { artifactFolder, type ArtifactFolder } from './artifact-folder.ts';
 import { AS_TRACED, computeOf } from './compute-options.ts';
+import { localIo } from './local-io.ts';
 
 interface Named {
   readonly name: string;
@@ -87,8 +88,10 @@ async function merge(options: MergeOptions, command: Command): Promise<void> {
 
   const out = path.resolve(options.out);
   await mkdir(out, { recursive: true });
+  const io = await localIo(undefined, 'tensor', await computeOf(AS_TRACED));
   const opened: ArtifactFolder[] = [];
   let scratch: string | undefined;
+  let report: string;
   const open = async (name: string): Promise<string> => {
     const folder = await artifactFolder(name);
     opened.push(folder);
@@ -103,17 +106,9 @@ async function merge(options: MergeOptions, command: Command): Promise<void> {
     if (verify && options.vectorOut === undefined) scratch = await mkdtemp(`${out}.vector-`);
     const vector = options.vectorOut === undefined ? scratch : path.resolve(options.vectorOut);
     const summary = await mergeStage.run(params, {
+      ...io,
       inputs,
-      compute: await computeOf(AS_TRACED),
       outputs: { model: out, ...(vector === undefined ? {} : { vector }) },
-      resume: undefined,
-      checkpoint: async () => {},
-      progress: ({ done, total }) => {
-        if (process.stderr.isTTY)
-          process.stderr.write(`\rmerged ${done} of ${total} tensors${done === total ? '\n' : ''}`);
-      },
-      log: (line) => void process.stderr.write(`${line}\n`),
-      signal: new AbortController().signal,
     });
     const [only] = names.length === 1 && start === undefined ? names : [];
     const whole = only !== undefined && isWholeUpdate(params, only) ? inputs[`adapter.${only}`] : undefined;
@@ -121,12 +116,15 @@ async function merge(options: MergeOptions, command: Command): Promise<void> {
       verify && vector !== undefined
         ? await verifyMerge({ base: inputs.base, vector, model: out, adapter: whole })
         : null;
-    if (options.json) process.stdout.write(`${JSON.stringify({ out, ...summary, agreement })}\n`);
-    else process.stdout.write(`${method} of ${names.join(', ')}: ${out}\n${agreementText(agreement)}\n`);
+    report = options.json
+      ? JSON.stringify({ out, ...summary, agreement })
+      : `${method} of ${names.join(', ')}: ${out}\n${agreementText(agreement)}`;
   } finally {
     for (const folder of opened) await folder[Symbol.asyncDispose]();
     if (scratch !== undefined) await rm(scratch, { recursive: true, force: true });
   }
+  // Only once nothing is left behind: where nobody reads it, the process ends here.
+  process.stdout.write(`${report}\n`);
 }
 
 export const register = (program: Command): void => {

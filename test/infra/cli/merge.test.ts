@@ -50,6 +50,20 @@ describe('the verb merge refuses', () => {
 });
 
 describe.skipIf(!hasShared)('the verb merge', () => {
+  it('stops at Ctrl-C', async () => {
+    process.on('newListener', function interrupt(event, listener) {
+      if (event !== 'SIGINT') return;
+      process.off('newListener', interrupt);
+      queueMicrotask(() => listener());
+    });
+    const out = path.join(scratch, 'stopped');
+    await expect(merge(...base, ...adapter('AM'), '--method', 'ties', '--out', out)).rejects.toThrow(
+      'stopped by SIGINT',
+    );
+    expect(readdirSync(scratch)).toEqual(['stopped']);
+    rmSync(out, { recursive: true });
+  });
+
   it('takes a weight after a colon, and leaves the model and no scratch behind', async () => {
     const out = path.join(scratch, 'model');
     await merge(

@@ -231,6 +231,7 @@ export class Trace extends Elementwise {
   /**
    * Numbers in [0, 1) with 23 random bits each, by Philox 4×32 with ten rounds: a pure function of key [2] int32, stream
    * and shape. Number i is word i mod 4 of `philox([⌊i / 4⌋, 0, stream, 0], key)` of `random.ts`, its lower 23 bits.
+   * A program that XLA compiles draws other numbers from the same key and stream.
    */
   uniform(key: Value, stream: number, shape: Shape): Value {
     if (key.dtype !== 'int32' || !sameShape(key.shape, [2]))

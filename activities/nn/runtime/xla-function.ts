@@ -59,7 +59,6 @@ const outputNames: Readonly<Record<string, readonly string[]>> = {
   Sin: ['y'],
   Slice: ['output'],
   Softmax: ['softmax'],
-  SparseSoftmaxCrossEntropyWithLogits: ['loss', 'backprop'],
   Sqrt: ['y'],
   Square: ['y'],
   StatelessRandomUniformV2: ['output'],

@@ -11,7 +11,7 @@ import { openProcessor } from '../checkpoint/processor.ts';
 import type { Processor } from '../checkpoint/processor.ts';
 import type { ImagedPrompt } from '../generation/answerer.ts';
 import { encodePrompt, suppressedTokens } from '../generation/prompt.ts';
-import { imagePatches } from '../images/patches.ts';
+import { gridOf, imagePatches } from '../images/patches.ts';
 import type { LoadImage } from '../training/image-embeds.ts';
 import { decodeImage } from './decode-image.ts';
 import { nodeFolder } from './files.ts';
@@ -68,7 +68,9 @@ export async function openInferenceModel(options: InferenceOptions): Promise<Inf
       loadImage,
       async encode(id, messages, images, root) {
         const paths = images.map((image) => resolve(root, image));
-        const grids = (await Promise.all(paths.map(loadImage))).map(({ grid }) => grid);
+        const grids = await Promise.all(
+          paths.map(async (path) => gridOf(await decodeImage(path), processor.images)),
+        );
         return { id, ...encodePrompt(processor, config, messages, grids), images: paths, grids };
       },
       [Symbol.asyncDispose]: () => checkpoint.close(),

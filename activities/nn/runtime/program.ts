@@ -63,8 +63,6 @@ export class Program {
 
   /** What the program holds and takes as it runs, counted from its shapes; nothing is loaded. */
   footprint(): Footprint {
-    const bytesOf = (variables: Iterable<Variable>): number =>
-      [...variables].reduce((sum, variable) => sum + byteSize(variable), 0);
     const filled = bytesOf(this.variables);
     const chunks = chunksOf(this.variables);
     const staged = chunks.map(({ group }) => {
@@ -131,3 +129,6 @@ export class Program {
     );
   }
 }
+
+const bytesOf = (variables: Iterable<Variable>): number =>
+  [...variables].reduce((sum, variable) => sum + byteSize(variable), 0);

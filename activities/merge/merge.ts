@@ -20,11 +20,12 @@ import type { TensorRounding } from '../../schemas/merge-report.ts';
 import { bytesOf, elementsOf, type Dtype } from '../nn/checkpoint/dtype.ts';
 import type { Threads } from '../nn/runtime/threads.ts';
 import { dropKey } from './dare.ts';
-import { BINS, LOWER_BINS } from './kernels.ts';
+import { BINS, LOWER_BINS } from './kernels/magnitudes.ts';
 import { addSums, roundingOf } from './rounding.ts';
 import { slerpFactors } from './slerp.ts';
 import { NonFiniteVector, touchedBy, touchedTensors, updateOf, type VectorSource } from './task-vector.ts';
-import { blocksOf, type Combination, type Combined, type Results, type Task } from './tasks.ts';
+import { blocksOf } from './blocks.ts';
+import type { Combination, Combined, Results, Task } from './task.ts';
 import { keptOf, placeOf, thresholdOf, type Threshold } from './trim.ts';
 
 /** The vectors cannot be merged in the way asked for. */

@@ -5,7 +5,7 @@
  * and an update of size 1e-5, bfloat16 keeps a tenth of the update.
  */
 import { scaleOf, type Adapter } from '../nn/checkpoint/adapter.ts';
-import type { LowRank } from './tasks.ts';
+import type { LowRank } from './task.ts';
 
 /** A vector holds infinity or NaN: its training diverged. */
 export class NonFiniteVector extends Error {

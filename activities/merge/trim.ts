@@ -5,7 +5,7 @@
  * not depend on a sort's whims. The k-th magnitude is found by counting bit patterns, which order float32 magnitudes
  * as integers: one pass over the upper half of the bits and one over the lower.
  */
-import { LOWER_BINS } from './kernels.ts';
+import { LOWER_BINS } from './kernels/magnitudes.ts';
 
 /** What stays: magnitudes above `bits`, and the first `ties` of the `equal` ones that have just these bits. */
 export interface Threshold {

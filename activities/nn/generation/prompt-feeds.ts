@@ -19,7 +19,7 @@ export class GenerationLimit extends Error {
 }
 
 /** Tokens of each place of a batch; an empty place counts as a prompt of one token. */
-export const promptLengths = (requests: readonly GenerationRequest[], places: number): Int32Array =>
+const promptLengths = (requests: readonly GenerationRequest[], places: number): Int32Array =>
   Int32Array.from({ length: places }, (_, p) => requests[p]?.tokens.length ?? 1);
 
 /** What `prefill` is fed: prompts right-padded into the batch, image embeddings one after the other. */

@@ -3,7 +3,7 @@ import { dim } from '../ops/shape.ts';
 import type { Trace } from '../ops/trace.ts';
 import type { TextConfig } from './config.ts';
 
-/** Cosines and sines by which the halves of a head are turned; both cover a whole head. */
+/** Cosines and sines by which the halves of a head are turned; both cover a whole head, sines those of −φ in its first half. */
 export interface Rotation {
   readonly cos: Value;
   readonly sin: Value;
@@ -30,13 +30,11 @@ export function multimodalRotation(t: Trace, config: TextConfig, positions: Valu
     const section = t.floats(frequencies.slice(from, (from += count)));
     return t.mul(t.reshape(axes[axis] ?? positions, [B, T, 1, 1]), section); // [B, T, 1, count]
   });
-  const turn = t.concat([...angles, ...angles], -1); // [B, T, 1, D]
+  const angle = t.concat(angles, -1);
+  const turn = t.concat([t.neg(angle), angle], -1); // [B, T, 1, D]
   return { cos: t.cos(turn), sin: t.sin(turn) };
 }
 
-/** Turns each head: `x·cos + (−x₂, x₁)·sin` for x = (x₁, x₂). x [..., D]; cos and sin broadcast to it. */
-export function rotate(t: Trace, x: Value, { cos, sin }: Rotation): Value {
-  const half = dim(x.shape, -1) / 2;
-  const [x1 = x, x2 = x] = t.split(x, [half, half], -1);
-  return t.add(t.mul(x, cos), t.mul(t.concat([t.neg(x2), x1], -1), sin));
-}
+/** Turns each head: `(x₁, x₂)·cos + (x₂, x₁)·sin`. x [..., D]; cos and sin broadcast to it. */
+export const rotate = (t: Trace, x: Value, { cos, sin }: Rotation): Value =>
+  t.add(t.mul(x, cos), t.mul(t.roll(x, dim(x.shape, -1) / 2), sin));

@@ -35,7 +35,7 @@ export function gridRotation(
   const turns = (rows ?? places.map((_, i) => i)).map((i) => {
     const [row, column] = places[i] ?? [0, 0];
     const half = [row, column].flatMap((place) => frequencies.map((f) => Math.fround(place * f)));
-    return [...half, ...half];
+    return [...half.map((turn) => -turn), ...half];
   });
   const shape = [places.length, 1, d];
   return {
@@ -54,6 +54,7 @@ export function placeRotation(
   const turns = t
     .split(t.cast(places, 'float32'), [1, 1], 0)
     .map((axis) => t.mul(t.reshape(axis, [-1, 1, 1]), frequencies)); // [P, 1, d / 4]
-  const turn = t.concat([...turns, ...turns], -1);
+  const half = t.concat(turns, -1);
+  const turn = t.concat([t.neg(half), half], -1);
   return { cos: t.cos(turn), sin: t.sin(turn) };
 }

@@ -27,10 +27,13 @@ export const rules: Readonly<Record<string, Rule>> = {
     x && fold(t, g, shapeOf(node, 0)),
     y && fold(t, t.neg(g), shapeOf(node, 1)),
   ],
-  Mul: (t, { node, g, needs: [x, y] }) => [
-    x && fold(t, t.mul(g, input(node, 1)), shapeOf(node, 0)),
-    y && fold(t, t.mul(g, input(node, 0)), shapeOf(node, 1)),
-  ],
+  Mul: (t, { node, g, needs: [x, y] }) =>
+    isSilu(node)
+      ? [t.mul(g, t.add(input(node, 1), t.sigmoidGradient(input(node, 1), input(node, 0)))), undefined]
+      : [
+          x && fold(t, t.mul(g, input(node, 1)), shapeOf(node, 0)),
+          y && fold(t, t.mul(g, input(node, 0)), shapeOf(node, 1)),
+        ],
   RealDiv: (t, { node, g, needs: [x, y] }) => {
     const quotient = t.div(g, input(node, 1));
     return [
@@ -116,6 +119,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   LogSoftmax: (t, { node, g }) => [t.sub(g, t.mul(t.sum(g, [-1], true), t.exp(output(node))))],
 
   Reshape: (t, { node, g }) => [t.reshape(g, shapeOf(node, 0))],
+  Roll: (t, { node, g }) => [t.roll(g, -(constantOf(node.inputs[1])[0] ?? 0))],
   Transpose: (t, { node, g }) => {
     const inverse: number[] = [];
     for (const [to, from] of constantOf(node.inputs[1]).entries()) inverse[from] = to;
@@ -175,6 +179,10 @@ function output(node: Node, index = 0): Value {
 }
 
 const shapeOf = (node: Node, index: number): Shape => input(node, index).shape;
+
+/** `x · σ(x)`: its derivative, `σ + x·σ·(1 − σ)`, takes fewer passes over memory as a whole than by its factors. */
+const isSilu = (node: Node): boolean =>
+  input(node, 1).node.op === 'Sigmoid' && input(node, 1).node.inputs[0] === input(node, 0);
 
 /** The shape of a reduction's result had it kept its axes. */
 function keptShape(node: Node): number[] {

@@ -95,6 +95,12 @@ const cases: readonly Case[] = [
     f: (t, x) => t.crossEntropy(x, t.ints([3, 1])),
   },
   { name: 'Reshape', shapes: [[2, 3]], f: (t, x) => t.square(t.reshape(x, [3, -1])) },
+  { name: 'Roll', shapes: [[2, 5]], f: (t, x) => t.square(t.roll(t.mul(x, x), 2)) },
+  {
+    name: 'Mul of a value by its sigmoid',
+    shapes: [[2, 3]],
+    f: (t, x) => t.mul(t.square(x), t.sigmoid(t.square(x))),
+  },
   { name: 'Transpose', shapes: [[2, 3, 2]], f: (t, x) => t.square(t.transpose(x, [2, 0, 1])) },
   {
     name: 'ConcatV2',

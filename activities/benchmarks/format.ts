@@ -16,6 +16,10 @@ export interface BenchmarkFormat {
   fits(record: Readonly<Record<string, unknown>>): boolean;
   /** Of the files that fit, those to read. The default is the test files where there are any, else all. */
   choose?(files: readonly string[]): readonly string[];
+  /** Folders beside a data file where its images are looked for too. */
+  readonly imageFolders?: readonly string[];
+  /** Images that the record itself holds, as base64, by the names that its case has for them. Throws `BadRecord`. */
+  embedded?(record: unknown, place: Place): readonly { readonly name: string; readonly base64: string }[];
   /** The case of a record; its images are as the file names them. Throws `BadRecord`. */
   read(record: unknown, place: Place): Case;
 }

@@ -1,11 +1,22 @@
 import { casesFile } from './cases-file.ts';
 import type { BenchmarkFormat } from './format.ts';
+import { gmaiMmbench } from './gmai-mmbench.ts';
+import { jama } from './jama.ts';
 import { medqa } from './medqa.ts';
 import { medxpertqa } from './medxpertqa.ts';
 import { omnimedvqa } from './omnimedvqa.ts';
+import { pmcVqa } from './pmc-vqa.ts';
 
 /** The formats that benchmarks are read in, tried in this order. */
-const FORMATS: readonly BenchmarkFormat[] = [casesFile, medxpertqa, omnimedvqa, medqa];
+const FORMATS: readonly BenchmarkFormat[] = [
+  casesFile,
+  medxpertqa,
+  omnimedvqa,
+  medqa,
+  pmcVqa,
+  gmaiMmbench,
+  jama,
+];
 
 /** The format of a file by its first record; undefined where none fits. */
 export const formatOf = (record: unknown): BenchmarkFormat | undefined =>

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { BadRecord, caseOf, parseRecord, type BenchmarkFormat } from './format.ts';
+import { sameText } from './option-text.ts';
 
 const LETTERS = ['A', 'B', 'C', 'D'] as const;
 const option = z.string().nullish();
@@ -25,8 +26,6 @@ const Row = z.looseObject({
   modality: z.string().optional(),
 });
 
-const same = (text: string): string => text.trim().toLowerCase().replace(/\.+$/, '');
-
 export const omnimedvqa: BenchmarkFormat = {
   name: 'omnimedvqa',
   fits: (record) => ['question_id', 'gt_answer', 'image_path', 'option_A'].every((field) => field in record),
@@ -39,7 +38,7 @@ export const omnimedvqa: BenchmarkFormat = {
     });
     const fitting = options.filter(({ text }) => text === row.gt_answer);
     const right =
-      fitting.length > 0 ? fitting : options.filter(({ text }) => same(text) === same(row.gt_answer));
+      fitting.length > 0 ? fitting : options.filter(({ text }) => sameText(text) === sameText(row.gt_answer));
     if (right.length === 0) throw new BadRecord(place, `gt_answer "${row.gt_answer}" is none of the options`);
     return caseOf(
       {

@@ -6,6 +6,7 @@ import { readBank } from '../clinic/bank.ts';
 import { DRAWING_SIDE } from '../clinic/drawing.ts';
 import { readBenchmark } from '../shell/benchmark-folder.ts';
 import { writeJsonl } from '../shell/jsonl.ts';
+import { temporaryFolder } from '../shell/temporary-folder.ts';
 import { defineStage, type StageSummary } from '../stage.ts';
 import { drawSubset, placeCase, type Reject } from './choose.ts';
 import { clinicCases } from './clinic-cases.ts';
@@ -62,9 +63,13 @@ async function readCaseFiles(folder: string): Promise<{ found: Found[]; rejects:
   return { found, rejects };
 }
 
-async function readFolder(folder: string, format: string): Promise<{ found: Found[]; rejects: Reject[] }> {
+async function readFolder(
+  folder: string,
+  format: string,
+  unpacked: string,
+): Promise<{ found: Found[]; rejects: Reject[] }> {
   if (format === 'jsonl') return readCaseFiles(folder);
-  const benchmark = await readBenchmark(folder);
+  const benchmark = await readBenchmark(folder, unpacked);
   if (benchmark.format !== format)
     throw new NoCases(`the source is named ${format}, but its files are in the format ${benchmark.format}`);
   const rejects: Reject[] = benchmark.rejects.map((reason) => ({ place: format, reason }));
@@ -81,7 +86,8 @@ const imageName = (id: string, i: number, file: string): string =>
   `images/${id.replaceAll(/[^A-Za-z0-9._-]+/g, '_')}-${i}${path.extname(file).toLowerCase()}`;
 
 async function ingestFiles(from: string, to: string, params: FileParams): Promise<StageSummary> {
-  const { found, rejects } = await readFolder(from, params.format);
+  await using unpacked = await temporaryFolder(path.dirname(to));
+  const { found, rejects } = await readFolder(from, params.format, unpacked.path);
   const placed: Found[] = [];
   for (const one of found) {
     const outcome = placeCase(one.case, params.split);

@@ -1,11 +1,12 @@
 /** Reads a benchmark from the folder that its authors ship, or from an artifact of cases. */
 import { createReadStream } from 'node:fs';
-import { access, readdir, readFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { BadRecord, type BenchmarkFormat, type Place } from '../benchmarks/format.ts';
 import { AmbiguousBenchmark, chooseFiles, formatNames, formatOf } from '../benchmarks/formats.ts';
 import type { Case } from '../../schemas/case.ts';
+import { readDelimited } from './delimited.ts';
 
 /** A case with its images' files, in order. */
 export interface BenchmarkCase {
@@ -35,14 +36,14 @@ async function dataFiles(folder: string, inside = ''): Promise<string[]> {
   const found: string[] = [];
   for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const name = inside === '' ? entry.name : `${inside}/${entry.name}`;
-    if (entry.isDirectory() && !/^(images|\..*|node_modules)$/i.test(entry.name))
+    if (entry.isDirectory() && !/^(images(_2)?|figures|\..*|node_modules)$/i.test(entry.name))
       found.push(...(await dataFiles(folder, name)));
-    if (entry.isFile() && /\.jsonl?$/.test(entry.name)) found.push(name);
+    if (entry.isFile() && /\.(jsonl?|csv|tsv)$/.test(entry.name)) found.push(name);
   }
   return found;
 }
 
-/** Records of a file: the lines of a JSONL file, the elements of a JSON array. */
+/** Records of a file: the lines of a JSONL file, the elements of a JSON array, the rows of a table under its first. */
 async function* records(folder: string, file: string): AsyncGenerator<{ record: unknown; place: Place }> {
   const full = path.join(folder, file);
   let index = 0;
@@ -58,6 +59,10 @@ async function* records(folder: string, file: string): AsyncGenerator<{ record: 
     for (const record of Array.isArray(all) ? all : []) yield { record, place: { file, index: index++ } };
     return;
   }
+  if (/\.[ct]sv$/.test(file)) {
+    for await (const record of readDelimited(full)) yield { record, place: { file, index: index++ } };
+    return;
+  }
   for await (const line of createInterface({ input: createReadStream(full), crlfDelay: Infinity }))
     if (line.trim() !== '') yield { record: parse(line), place: { file, index: index++ } };
 }
@@ -68,12 +73,13 @@ async function formatOfFile(folder: string, file: string): Promise<BenchmarkForm
 }
 
 /** Where images of a data file are looked for: beside it, in `images/` there or one folder up, and from the root. */
-const imageRoots = (folder: string, file: string): string[] => {
+const imageRoots = (folder: string, file: string, further: readonly string[] = []): string[] => {
   const beside = path.dirname(path.resolve(folder, file));
   const roots = [
     beside,
     path.join(beside, 'images'),
     path.join(beside, '../images'),
+    ...further.map((name) => path.join(beside, name)),
     folder,
     path.join(folder, 'images'),
   ];
@@ -93,8 +99,29 @@ async function findImage(roots: readonly string[], image: string): Promise<strin
   return undefined;
 }
 
-/** All cases of a benchmark, in the order of its files. The format is told by what the files hold. */
-export async function readBenchmark(folder: string): Promise<Benchmark> {
+/** Writes a record's images into a folder, under the names that its case has for them. */
+async function unpack(
+  images: readonly { readonly name: string; readonly base64: string }[],
+  folder: string,
+  place: Place,
+): Promise<void> {
+  for (const { name, base64 } of images) {
+    if (path.basename(name) !== name)
+      throw new BadRecord(place, `its image's name ${JSON.stringify(name)} is no name of a file`);
+    const bytes = Buffer.from(base64, 'base64');
+    if (bytes.length === 0) throw new BadRecord(place, 'image: is neither base64 nor the index of a row');
+    await mkdir(folder, { recursive: true });
+    await writeFile(path.join(folder, name), bytes);
+  }
+}
+
+/**
+ * All cases of a benchmark, in the order of its files. The format is told by what the files hold. Images that the files
+ * themselves hold are written into `unpacked`; without it they count as absent.
+ *
+ * Throws {@link NoBenchmark}, {@link AmbiguousBenchmark} or `BadTable`.
+ */
+export async function readBenchmark(folder: string, unpacked?: string): Promise<Benchmark> {
   const files = await dataFiles(folder);
   const byFormat = new Map<BenchmarkFormat, string[]>();
   for (const file of files) {
@@ -111,31 +138,39 @@ export async function readBenchmark(folder: string): Promise<Benchmark> {
     throw new NoBenchmark(
       folder,
       files.length === 0
-        ? 'no JSON or JSONL file is there'
+        ? 'no JSON, JSONL, CSV or TSV file is there'
         : `none of ${files.slice(0, 5).join(', ')} fits a format`,
     );
 
-  const cases: BenchmarkCase[] = [];
+  const read: { one: Case; roots: readonly string[] }[] = [];
   const rejects: string[] = [];
   const seen = new Set<string>();
   for (const file of chooseFiles(format, fitting, folder)) {
-    const roots = imageRoots(folder, file);
+    const roots = imageRoots(folder, file, format.imageFolders);
+    if (unpacked !== undefined && format.embedded) roots.unshift(unpacked);
     for await (const { record, place } of records(folder, file)) {
       try {
         const one = format.read(record, place);
         if (seen.has(one.id)) throw new BadRecord(place, `its id ${one.id} was seen before`);
+        if (unpacked !== undefined && format.embedded)
+          await unpack(format.embedded(record, place), unpacked, place);
         seen.add(one.id);
-        const images: string[] = [];
-        for (const image of one.images) {
-          const found = await findImage(roots, image);
-          if (found !== undefined) images.push(found);
-        }
-        cases.push({ case: one, images: images.length === one.images.length ? images : null });
+        read.push({ one, roots });
       } catch (error) {
         if (!(error instanceof BadRecord)) throw error;
         rejects.push(error.message);
       }
     }
+  }
+  // A row may name an image that a later one holds.
+  const cases: BenchmarkCase[] = [];
+  for (const { one, roots } of read) {
+    const images: string[] = [];
+    for (const image of one.images) {
+      const found = await findImage(roots, image);
+      if (found !== undefined) images.push(found);
+    }
+    cases.push({ case: one, images: images.length === one.images.length ? images : null });
   }
   return { format: format.name, cases, rejects };
 }

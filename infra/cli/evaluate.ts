@@ -4,6 +4,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { runEvaluate } from '../../activities/evaluate/activity.ts';
 import { PROFILES } from '../../activities/evaluate/scorers/profiles.ts';
 import { readBenchmark } from '../../activities/shell/benchmark-folder.ts';
+import { temporaryFolder } from '../../activities/shell/temporary-folder.ts';
 import { EvaluateParams } from '../../schemas/evaluate-params.ts';
 import { Paradigm } from '../../schemas/paradigm.ts';
 import type { EvaluationReport } from '../../schemas/report.ts';
@@ -100,8 +101,9 @@ async function evaluate(options: EvaluateOptions): Promise<void> {
   const reports: Record<string, EvaluationReport> = {};
   for (const [name, source] of benchmarks) {
     await using benchmarkFolder = await artifactFolder(source);
-    const read = await readBenchmark(benchmarkFolder.path);
     const folder = await freshFolder(out, name);
+    await using unpacked = await temporaryFolder(folder);
+    const read = await readBenchmark(benchmarkFolder.path, unpacked.path);
     process.stderr.write(`${name}: ${read.cases.length} cases in the form of ${read.format}\n`);
     const { report } = await runEvaluate(
       {

@@ -201,7 +201,7 @@ describe('a benchmark folder', () => {
   it('without a benchmark is an error that says what was looked for', async () => {
     const empty = await write('none', { 'readme.txt': '' });
     await expect(readBenchmark(empty)).rejects.toThrow(
-      /no JSON or JSONL file is there; formats read are cases/,
+      /no JSON, JSONL, CSV or TSV file is there; formats read are cases/,
     );
     const other = await write('other', { 'a.jsonl': '{"x":1}\n' });
     await expect(readBenchmark(other)).rejects.toThrow(/none of a.jsonl fits a format/);

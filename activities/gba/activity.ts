@@ -11,12 +11,13 @@ import { withTrainingModel } from '../nn/runtime/training-model.ts';
 import { adapterLayout, trainedAdapter } from '../nn/training/adapter.ts';
 import { CHECKPOINT_SECONDS } from '../nn/training/loop.ts';
 import type { LoopSettings } from '../nn/training/loop.ts';
-import { readTrainingState, writeTrainingState } from '../nn/training/state.ts';
 import { casePrompt } from '../prompts/case-prompt.ts';
 import { GUIDELINES } from '../prompts/guidelines.ts';
 import { readGuidelines } from '../shell/guidelines-folder.ts';
+import { companionsDigest, rowsDigest } from '../shell/input-digests.ts';
 import { readRows, writeJsonl } from '../shell/jsonl.ts';
 import { peakMemory } from '../shell/peak-memory.ts';
+import { trainingCheckpoints } from '../shell/training-checkpoints.ts';
 import { writeMetrics } from '../shell/training-metrics.ts';
 import { validationRows } from '../shell/validation-rows.ts';
 import { defineStage } from '../stage.ts';
@@ -90,13 +91,25 @@ export const runGba = (
 
     const layout = adapterLayout(config, params.rank, params.targets);
     const totalSteps = params.steps;
-    const resume =
-      io.resume === undefined
-        ? undefined
-        : {
-            state: await readTrainingState(nodeFolder(io.resume), { job: 'gba', totalSteps, layout }),
-            rollouts: await readRows(path.join(io.resume, ROLLOUTS), Rollout),
-          };
+    const guidelinesDigest = params.guidelineMode === 'none' ? null : digestOf(guidelines ?? GUIDELINES);
+    const checkpoints = trainingCheckpoints(io, {
+      job: 'gba',
+      totalSteps,
+      layout,
+      setting: {
+        params,
+        compute: io.compute,
+        inputs: {
+          model: training.digest,
+          companions: await companionsDigest(files.model),
+          data: await rowsDigest(files.data, Case),
+          validation: validation === undefined ? null : await rowsDigest(files.validation!, Case),
+          guidelines: guidelinesDigest,
+        },
+      },
+    });
+    const state = await checkpoints.resume();
+    const resume = state && { state, rollouts: await readRows(path.join(io.resume!, ROLLOUTS), Rollout) };
     const { values, keptStep, history, rollouts, summary } = await trainGba(
       {
         config,
@@ -118,9 +131,9 @@ export const runGba = (
         signal: io.signal,
         progress: (done, figures) =>
           io.progress({ done, total: totalSteps, unit: 'steps', figures: { ...figures } }),
-        checkpoint: (step, state, made) =>
+        checkpoint: (step, trained, made) =>
           io.checkpoint(step, async (folder) => {
-            await writeTrainingState(nodeFolder(folder), state);
+            await checkpoints.write(folder, trained);
             await writeJsonl(path.join(folder, ROLLOUTS), made);
           }),
       },
@@ -138,7 +151,7 @@ export const runGba = (
       keptStep,
       queries: queries.length,
       droppedQueries,
-      guidelines: params.guidelineMode === 'none' ? null : digestOf(guidelines ?? GUIDELINES),
+      guidelines: guidelinesDigest,
       rollouts: rollouts.length,
       firstReward: history[0]?.reward ?? null,
       lastReward: mean((m) => m.reward),

@@ -191,7 +191,6 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
             step,
             {
               state: {
-                version: 1,
                 job: 'gba',
                 step,
                 totalSteps: params.steps,

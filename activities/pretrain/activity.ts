@@ -1,13 +1,14 @@
 import path from 'node:path';
 import { readFile } from 'node:fs/promises';
+import { digestOfBytes } from '../../artifacts/canonical.ts';
 import { readBank } from '../clinic/bank.ts';
 import { writeJson } from '../nn/checkpoint/files.ts';
 import { openProcessor } from '../nn/checkpoint/processor.ts';
 import { writeSafetensors } from '../nn/checkpoint/safetensors-file.ts';
 import { parseModelConfig } from '../nn/models/config.ts';
 import { nodeFolder } from '../nn/runtime/files.ts';
-import { readTrainingState, writeTrainingState } from '../nn/training/state.ts';
 import { peakMemory } from '../shell/peak-memory.ts';
+import { trainingCheckpoints } from '../shell/training-checkpoints.ts';
 import { writeMetrics } from '../shell/training-metrics.ts';
 import { defineStage } from '../stage.ts';
 import { baseFiles, PretrainParams } from './base-files.ts';
@@ -31,7 +32,8 @@ export const pretrainStage = defineStage({
   resources: 'gpu',
   code: ['activities/pretrain/train.ts', 'activities/pretrain/rows.ts', 'activities/pretrain/base-files.ts'],
   async run(params, io) {
-    const bank = readBank(JSON.parse(await readFile(path.join(io.inputs['source']!, 'bank.json'), 'utf8')));
+    const source = await readFile(path.join(io.inputs['source']!, 'bank.json'));
+    const bank = readBank(JSON.parse(source.toString()));
     const out = nodeFolder(io.outputs['model']!);
     const files = baseFiles(bank, params);
     for (const [name, json] of Object.entries(files)) await writeJson(out, name, json);
@@ -39,13 +41,12 @@ export const pretrainStage = defineStage({
     const processor = await openProcessor(out);
     const side = Math.round(Math.sqrt(params.maxPixels) / params.vision.patchSize);
 
-    const resume =
-      io.resume &&
-      (await readTrainingState(nodeFolder(io.resume), {
-        job: 'pretrain',
-        totalSteps: params.steps,
-        layout: pretrainLayout(config).flat,
-      }));
+    const checkpoints = trainingCheckpoints(io, {
+      job: 'pretrain',
+      totalSteps: params.steps,
+      layout: pretrainLayout(config).flat,
+      setting: { params, compute: io.compute, inputs: { source: digestOfBytes(source) } },
+    });
     const { tensors, history, summary } = await trainFromScratch(
       {
         config,
@@ -71,10 +72,9 @@ export const pretrainStage = defineStage({
         signal: io.signal,
         progress: (done, figures) =>
           io.progress({ done, total: params.steps, unit: 'steps', figures: { ...figures } }),
-        checkpoint: (step, state) =>
-          io.checkpoint(step, (folder) => writeTrainingState(nodeFolder(folder), state())),
+        checkpoint: (step, state) => io.checkpoint(step, (folder) => checkpoints.write(folder, state())),
       },
-      resume || undefined,
+      await checkpoints.resume(),
     );
     const weights = new Map(
       [...tensors].map(([name, { shape, data }]) => [name, { dtype: 'F32' as const, shape, data }]),

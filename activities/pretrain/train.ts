@@ -166,7 +166,6 @@ export const trainFromScratch = async (
         checkpoint: (step) =>
           io.checkpoint(step, () => ({
             state: {
-              version: 1,
               job: 'pretrain',
               step,
               totalSteps: job.steps,

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { digestOfBytes } from '../../artifacts/canonical.ts';
 import { SftRow } from '../../schemas/message.ts';
 import { SftParams } from '../../schemas/sft-params.ts';
 import { writeAdapter } from '../nn/checkpoint/adapter.ts';
@@ -10,9 +11,10 @@ import { encodeRow, withinLength } from '../nn/training/chat-rows.ts';
 import type { ImagedRow, KeptRows } from '../nn/training/chat-rows.ts';
 import { CHECKPOINT_SECONDS } from '../nn/training/loop.ts';
 import type { LoopSettings } from '../nn/training/loop.ts';
-import { readTrainingState, writeTrainingState } from '../nn/training/state.ts';
+import { companionsDigest, rowsDigest } from '../shell/input-digests.ts';
 import { readRows } from '../shell/jsonl.ts';
 import { peakMemory } from '../shell/peak-memory.ts';
+import { trainingCheckpoints } from '../shell/training-checkpoints.ts';
 import { writeMetrics } from '../shell/training-metrics.ts';
 import { validationRows } from '../shell/validation-rows.ts';
 import { defineStage } from '../stage.ts';
@@ -81,18 +83,32 @@ export const runSft = (
       fillBase: (session) => training.fillBase(session, io.compute.dtype),
     };
     const totalSteps = sftSteps(job);
-    const resume =
-      io.resume === undefined
-        ? undefined
-        : await readTrainingState(nodeFolder(io.resume), { job: 'sft', totalSteps, layout });
+    const checkpoints = trainingCheckpoints(io, {
+      job: 'sft',
+      totalSteps,
+      layout,
+      setting: {
+        params,
+        compute: io.compute,
+        inputs: {
+          model: training.digest,
+          companions: await companionsDigest(files.model),
+          data: await rowsDigest(files.data, SftRow),
+          validation: validation === undefined ? null : await rowsDigest(files.validation!, SftRow),
+          adapter:
+            job.start === undefined
+              ? null
+              : digestOfBytes(new Uint8Array(job.start.buffer, job.start.byteOffset, job.start.byteLength)),
+        },
+      },
+    });
     const { values, keptStep, history, summary } = await trainSft(
-      { ...job, resume },
+      { ...job, resume: await checkpoints.resume() },
       {
         signal: io.signal,
         progress: (done, figures) =>
           io.progress({ done, total: totalSteps, unit: 'steps', figures: { ...figures } }),
-        checkpoint: (step, state) =>
-          io.checkpoint(step, (folder) => writeTrainingState(nodeFolder(folder), state)),
+        checkpoint: (step, state) => io.checkpoint(step, (folder) => checkpoints.write(folder, state)),
       },
       settings,
     );

@@ -173,7 +173,6 @@ export const trainSft = async (job: SftJob, io: SftIo, settings: LoopSettings): 
         checkpoint: (step) =>
           io.checkpoint(step, {
             state: {
-              version: 1,
               job: 'sft',
               step,
               totalSteps: order.steps,

@@ -6,7 +6,7 @@ import { streamSafetensors, type TensorBytes } from './safetensors-file.ts';
 import type { TensorSpec } from './safetensors.ts';
 
 /** Files of a model folder that are not its weights and belong with them. */
-const COMPANIONS = [
+export const COMPANIONS: readonly string[] = [
   'generation_config.json',
   'preprocessor_config.json',
   'processor_config.json',

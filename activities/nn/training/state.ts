@@ -4,7 +4,8 @@
  * names. Written at optimizer-step boundaries only.
  */
 import { TrainerState } from '../../../schemas/trainer-state.ts';
-import { writeJson } from '../checkpoint/files.ts';
+import type { TrainingProgress } from '../../../schemas/trainer-state.ts';
+import { readJson, writeJson } from '../checkpoint/files.ts';
 import type { ReadFolder, WriteFolder } from '../checkpoint/files.ts';
 import { openSafetensors, writeSafetensors } from '../checkpoint/safetensors-file.ts';
 import type { FlatLayout } from './flat-layout.ts';
@@ -19,24 +20,36 @@ export interface TrainingArrays {
 }
 
 export interface TrainingState {
-  readonly state: TrainerState;
+  readonly state: TrainingProgress;
   readonly arrays: TrainingArrays;
   /** Values of the best validation so far, where those are kept. */
   readonly best?: Float32Array | undefined;
 }
 
-/** The checkpoint is of another job than the one that resumes; delete it or give the parameters it was made with. */
+/** The checkpoint is of another job than the one that resumes. */
 export class StateMismatch extends Error {
   override readonly name = 'StateMismatch';
 }
 
+/** The checkpoint is not what a training writes. The message names file and field. */
+export class DamagedState extends Error {
+  override readonly name = 'DamagedState';
+}
+
+/** Where the state of a checkpoint lies, for messages. */
+export const stateFile = (folder: ReadFolder): string => `${folder.path}/${STATE}`;
+
 const vector = (data: Float32Array) => ({ dtype: 'F32', shape: [data.length], data }) as const;
 
-const describe = (layout: TrainerState['layout']): string =>
+const describe = (layout: TrainingProgress['layout']): string =>
   layout.map((e) => `${e.name}[${e.shape.join()}]`).join();
 
-export const writeTrainingState = async (folder: WriteFolder, state: TrainingState): Promise<void> => {
-  const { values, m, v } = state.arrays;
+/** Writes a checkpoint, with what the numbers in it were made by. */
+export const writeTrainingState = async (
+  folder: WriteFolder,
+  { state, arrays: { values, m, v }, best }: TrainingState,
+  made: Pick<TrainerState, 'setting' | 'settingDigest'>,
+): Promise<void> => {
   await writeSafetensors(
     folder,
     TENSORS,
@@ -44,35 +57,60 @@ export const writeTrainingState = async (folder: WriteFolder, state: TrainingSta
       ['values', vector(values)],
       ['m', vector(m)],
       ['v', vector(v)],
-      ...(state.best === undefined ? [] : [['best', vector(state.best)] as const]),
+      ...(best === undefined ? [] : [['best', vector(best)] as const]),
     ]),
   );
-  await writeJson(folder, STATE, TrainerState.parse(state.state));
+  await writeJson(folder, STATE, TrainerState.parse({ version: 2, ...state, ...made }));
 };
 
-/** Reads a checkpoint back and refuses one whose job, number of steps or trained tensors differ from the caller's. */
+/** Reads `trainer_state.json`. Throws `DamagedState`, and `StateMismatch` where it is of another job. */
+export const readTrainerState = async (
+  folder: ReadFolder,
+  job: TrainingProgress['job'],
+): Promise<TrainerState> => {
+  const json = await readJson(folder, STATE);
+  if ((json as { version?: unknown } | null)?.version === 1)
+    throw new StateMismatch(
+      `${stateFile(folder)}: version 1 does not say by what it was made, so nothing can go on from it: start anew in an empty folder`,
+    );
+  const parsed = TrainerState.safeParse(json);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+    throw new DamagedState(
+      `${stateFile(folder)}: ${issues.join('; ')}. Delete ${folder.path}: the checkpoint before it counts then`,
+    );
+  }
+  if (parsed.data.job !== job)
+    throw new StateMismatch(
+      `${stateFile(folder)}: job is ${parsed.data.job}, this training has ${job}: give each training a folder of its own`,
+    );
+  return parsed.data;
+};
+
+/** Reads the arrays that belong to a state. Throws `StateMismatch` where its tensors are not those of `layout`. */
 export const readTrainingState = async (
   folder: ReadFolder,
-  job: Pick<TrainerState, 'job' | 'totalSteps'> & { readonly layout: FlatLayout },
+  { job, step, totalSteps, layout, history }: TrainingProgress,
+  wanted: FlatLayout,
 ): Promise<TrainingState> => {
-  const state = TrainerState.parse(JSON.parse(await folder.readText(STATE)));
-  const refuse = (what: string, found: string | number, wanted: string | number): never => {
-    throw new StateMismatch(`${folder.path}/${STATE}: ${what} is ${found}, this training has ${wanted}`);
-  };
-  if (state.job !== job.job) refuse('job', state.job, job.job);
-  if (state.totalSteps !== job.totalSteps) refuse('totalSteps', state.totalSteps, job.totalSteps);
-  const wanted = job.layout.entries.map((e) => ({ name: e.name, shape: [...e.shape] }));
-  if (describe(state.layout) !== describe(wanted))
-    refuse('layout', `${state.layout.length} tensors`, `${wanted.length} other tensors`);
+  const trained = wanted.entries.map((e) => ({ name: e.name, shape: [...e.shape] }));
+  if (describe(layout) !== describe(trained))
+    throw new StateMismatch(
+      `${stateFile(folder)}: layout is of ${layout.length} tensors, this training has ${trained.length} other tensors`,
+    );
   const file = await openSafetensors(folder, TENSORS);
   try {
     const read = async (name: string): Promise<Float32Array> => {
       const data = await file.read(name);
-      if (data.length !== job.layout.size) refuse(`length of ${name}`, data.length, job.layout.size);
+      if (data.length !== wanted.size)
+        throw new DamagedState(
+          `${folder.path}/${TENSORS}: ${name} holds ${data.length} numbers, ${STATE} says ${wanted.size}`,
+        );
       return data;
     };
     const arrays = { values: await read('values'), m: await read('m'), v: await read('v') };
-    return { state, arrays, best: file.tensors.has('best') ? await read('best') : undefined };
+    const best = file.tensors.has('best') ? await read('best') : undefined;
+    return { state: { job, step, totalSteps, layout, history }, arrays, best };
   } finally {
     await file.close();
   }

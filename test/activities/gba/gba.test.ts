@@ -62,7 +62,12 @@ describe.skipIf(!hasShared)('guideline-based advantages on the golden Qwen2-VL',
   });
   afterEach(() => rm(folder, { recursive: true }));
 
-  const train = async (name: string, given: object, io = recordedIo(join(folder, 'checkpoints'))) => {
+  const train = async (
+    name: string,
+    given: object,
+    io = recordedIo(join(folder, 'checkpoints')),
+    more: { start?: string } = {},
+  ) => {
     const out = join(folder, name);
     await mkdir(out);
     const params = GbaParams.parse({
@@ -75,7 +80,7 @@ describe.skipIf(!hasShared)('guideline-based advantages on the golden Qwen2-VL',
       maxNewTokens: 6,
       ...given,
     });
-    const files = { model: MODEL, data, adapter: out, rollouts: out };
+    const files = { model: MODEL, data, adapter: out, rollouts: out, ...more };
     const summary = await runGba(files, params, io, prompt, never);
     return { out, summary };
   };
@@ -134,6 +139,24 @@ describe.skipIf(!hasShared)('guideline-based advantages on the golden Qwen2-VL',
     const resumed = await train('resumed', given, io);
     expect(io.events[0]?.done).toBe(3);
     expect(await filesOf(resumed.out)).toEqual(whole);
+  });
+
+  it('refuses a checkpoint of other parameters, data or guidelines, and goes on to more steps', async () => {
+    const root = join(folder, 'stopped');
+    const given = { guidelineMode: 'rotate', steps: 3 };
+    await expect(train('cut', given, recordedIo(root, { stopAt: 2 }))).rejects.toThrow('stopped by the test');
+    const io = recordedIo(root, { resume: join(root, '2') });
+    await expect(train('a', { ...given, beta: 0.5 }, io)).rejects.toThrow(
+      `${join(root, '2')}/trainer_state.json: params.beta is 0.001, this training has 0.5. Give`,
+    );
+    await expect(train('b', { ...given, guidelineMode: 'none' }, io)).rejects.toThrow('inputs.guidelines is');
+    const { summary } = await train('more', { ...given, steps: 4 }, io);
+    expect(summary).toMatchObject({ steps: 4, rollouts: 32 });
+    expect(io.lines).toEqual(['goes on from step 2, where params.steps is 3, this training has 4']);
+    const start = shared('golden/merge/adapter-AM');
+    await expect(train('c', given, io, { start })).rejects.toThrow('inputs.model is');
+    await writeFile(data, `${JSON.stringify({ ...cases[0], gold: 'D' })}\n`);
+    await expect(train('d', given, io)).rejects.toThrow('inputs.data is');
   });
 
   it('adapts the tower too, held near what the untrained tower sees, and resumes within dropout', async () => {

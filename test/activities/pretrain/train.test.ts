@@ -81,7 +81,6 @@ const stateAt = (job: PretrainJob, step: number): TrainingState => {
   const zeros = new Float32Array(layout.size);
   return {
     state: {
-      version: 1,
       job: 'pretrain',
       step,
       totalSteps: job.steps,

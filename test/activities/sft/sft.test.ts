@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -119,13 +119,28 @@ describe.skipIf(!hasShared)('supervised fine-tuning of the golden Qwen2-VL', () 
     }
   });
 
-  it('refuses a checkpoint of other parameters', async () => {
+  it('refuses a checkpoint of other parameters, data or start, and goes on to more epochs at a constant rate', async () => {
     const root = join(folder, 'kept');
-    const io = recordedIo(root);
-    await train('a', { epochs: 3, accumulate: 3 }, io, { ...never, checkpointSteps: 1 });
-    expect(io.kept).toEqual([1, 2]);
-    const resume = recordedIo(root, { resume: join(root, '1') });
-    await expect(train('b', { epochs: 4, accumulate: 3 }, resume)).rejects.toThrow('totalSteps is 3');
+    const given = { epochs: 3, accumulate: 2 };
+    await train('a', given, recordedIo(root), { ...never, checkpointSteps: 2 });
+    const from = (step: number) => recordedIo(root, { resume: join(root, `${step}`) });
+    await expect(train('b', { ...given, learningRate: 1e-2 }, from(2))).rejects.toThrow(
+      'params.learningRate is 0.001, this training has 0.01',
+    );
+    const adapter = join(MODEL, 'adapter');
+    await expect(train('c', given, from(2), never, adapter)).rejects.toThrow('inputs.adapter is null');
+    const rows = await readFile(data, 'utf8');
+    const more = await train('more', { ...given, epochs: 4 }, from(4));
+    const whole = await train('whole', { ...given, epochs: 4 });
+    expect(await bytesOf(more.out)).toEqual(await bytesOf(whole.out));
+    expect(more.io.lines).toEqual(['goes on from step 4, where params.epochs is 3, this training has 4']);
+    // The same rows elsewhere are the same data; other pixels under the same name are not.
+    const image = join(folder, 'image.png');
+    await copyFile(shared('golden/image-0.png'), image);
+    await writeFile(data, rows.replaceAll(shared('golden/image-0.png'), 'image.png'));
+    await train('moved', given, from(4));
+    await copyFile(shared('golden/image-1.png'), image);
+    await expect(train('d', given, from(4))).rejects.toThrow('inputs.data is');
   });
 
   it('starts at the base model’s loss: a fresh adapter changes nothing', async () => {

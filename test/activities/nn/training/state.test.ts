@@ -5,17 +5,19 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { nodeFolder } from '../../../../activities/nn/runtime/files.ts';
 import { flatLayout } from '../../../../activities/nn/training/flat-layout.ts';
 import {
+  DamagedState,
+  readTrainerState,
   readTrainingState,
   StateMismatch,
   writeTrainingState,
 } from '../../../../activities/nn/training/state.ts';
 import type { TrainingState } from '../../../../activities/nn/training/state.ts';
+import type { TrainerState } from '../../../../schemas/trainer-state.ts';
+import { inFloat32 } from '../../_compute.ts';
 
 const layout = flatLayout([{ name: 'a', shape: [2, 2] }]);
-const job = { job: 'sft', totalSteps: 9, layout } as const;
 const state: TrainingState = {
   state: {
-    version: 1,
     job: 'sft',
     step: 4,
     totalSteps: 9,
@@ -29,15 +31,31 @@ const state: TrainingState = {
   },
 };
 
+const digest = `sha256:${'0'.repeat(64)}`;
+const made: Pick<TrainerState, 'setting' | 'settingDigest'> = {
+  setting: { params: { rank: 4 }, compute: inFloat32, inputs: { model: digest, adapter: null } },
+  settingDigest: digest,
+};
+
 describe('a training checkpoint', () => {
   let folder: string;
   beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), 'state-'))));
   afterEach(() => rm(folder, { recursive: true }));
 
-  it('comes back bit by bit', async () => {
-    await writeTrainingState(nodeFolder(folder), state);
-    const back = await readTrainingState(nodeFolder(folder), job);
+  const write = (given: TrainingState = state): Promise<void> =>
+    writeTrainingState(nodeFolder(folder), given, made);
+  const read = async (wanted = layout): Promise<TrainingState> =>
+    readTrainingState(nodeFolder(folder), await readTrainerState(nodeFolder(folder), 'sft'), wanted);
+
+  it('comes back bit by bit, with the setting it was made in', async () => {
+    await write();
+    const back = await read();
     expect(back.state).toEqual(state.state);
+    expect(await readTrainerState(nodeFolder(folder), 'sft')).toEqual({
+      version: 2,
+      ...state.state,
+      ...made,
+    });
     for (const k of ['values', 'm', 'v'] as const)
       expect(new Uint32Array(back.arrays[k].slice().buffer)).toEqual(
         new Uint32Array(state.arrays[k].slice().buffer),
@@ -46,27 +64,46 @@ describe('a training checkpoint', () => {
 
   it('holds the best values too, where they are kept', async () => {
     const best = Float32Array.of(5, 6, 7, 8);
-    await writeTrainingState(nodeFolder(folder), { ...state, best });
-    expect((await readTrainingState(nodeFolder(folder), job)).best).toEqual(best);
-    const other = join(folder, 'without');
-    await writeTrainingState(nodeFolder(other), state);
-    expect((await readTrainingState(nodeFolder(other), job)).best).toBeUndefined();
+    await write({ ...state, best });
+    expect((await read()).best).toEqual(best);
+    await rm(join(folder, 'state.safetensors'));
+    await write();
+    expect((await read()).best).toBeUndefined();
   });
 
-  it('is refused by another job, other steps or another model', async () => {
-    await writeTrainingState(nodeFolder(folder), state);
-    const read = (other: object) => readTrainingState(nodeFolder(folder), { ...job, ...other });
-    await expect(read({ job: 'gba' })).rejects.toThrow('job is sft, this training has gba');
-    await expect(read({ totalSteps: 10 })).rejects.toThrow(StateMismatch);
-    await expect(read({ layout: flatLayout([{ name: 'a', shape: [4] }]) })).rejects.toThrow(StateMismatch);
+  it('is refused by another job and by another model', async () => {
+    await write();
+    await expect(readTrainerState(nodeFolder(folder), 'gba')).rejects.toThrow(
+      'job is sft, this training has gba',
+    );
+    await expect(read(flatLayout([{ name: 'a', shape: [4] }]))).rejects.toThrow(StateMismatch);
   });
 
-  it('is refused when damaged', async () => {
-    await writeTrainingState(nodeFolder(folder), state);
+  it('of version 1 is refused, since nothing says by what it was made', async () => {
+    const old = { version: 1, ...state.state };
+    await writeFile(join(folder, 'trainer_state.json'), JSON.stringify(old));
+    await expect(read()).rejects.toThrow(StateMismatch);
+    await expect(read()).rejects.toThrow(`${folder}/trainer_state.json: version 1`);
+  });
+
+  it('is refused when damaged, with the file and the field', async () => {
+    await write();
+    const file = join(folder, 'trainer_state.json');
+    const whole = JSON.parse(await readFile(file, 'utf8')) as object;
     const tensors = await readFile(join(folder, 'state.safetensors'));
     await writeFile(join(folder, 'state.safetensors'), tensors.subarray(0, -4));
-    await expect(readTrainingState(nodeFolder(folder), job)).rejects.toThrow('truncated');
-    await writeFile(join(folder, 'trainer_state.json'), '{"version":2}');
-    await expect(readTrainingState(nodeFolder(folder), job)).rejects.toThrow();
+    await expect(read()).rejects.toThrow('truncated');
+    for (const [field, damaged] of [
+      ['version', { ...whole, version: 3 }],
+      ['setting.compute', { ...whole, setting: { ...made.setting, compute: undefined } }],
+      ['settingDigest', { ...whole, settingDigest: 'sha256:0' }],
+      ['more', { ...whole, more: 1 }],
+    ] as const) {
+      await writeFile(file, JSON.stringify(damaged));
+      await expect(read(), field).rejects.toThrow(DamagedState);
+      await expect(read(), field).rejects.toThrow(new RegExp(`${file}: .*${field}`));
+    }
+    await writeFile(file, '{"version":2,');
+    await expect(read()).rejects.toThrow(`${file} is not JSON`);
   });
 });

@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import type { Metadata } from 'sharp';
 import type { RgbImage } from '../images/resize.ts';
+import { decodeDicom } from './dicom/decode-dicom.ts';
+import { isDicom } from './dicom/read-file.ts';
 
 /** A file that is not an image, a damaged one, or one whose pixels have no certain colours. */
 export class ImageDecodeError extends Error {
@@ -71,13 +73,8 @@ const refuseUncertain = ({ format, space, depth, channels }: Metadata, file: Buf
     throw new Error('YCbCr without JPEG compression is not read: convert it to RGB');
 };
 
-const isDicom = (file: Buffer): boolean => file.toString('latin1', 128, 132) === 'DICM';
-
 const decode = async (file: Buffer): Promise<RgbImage> => {
-  if (isDicom(file))
-    throw new Error(
-      'DICOM is not read: convert it with the window that should be seen, for example with DCMTK: dcm2img --write-png --use-window 1 scan.dcm scan.png',
-    );
+  if (isDicom(file)) return decodeDicom(file, MOST_PIXELS);
   const image = sharp(file, { failOn: 'error', ignoreIcc: true, limitInputPixels: MOST_PIXELS });
   const metadata = await image.metadata();
   refuseUncertain(metadata, file);
@@ -99,10 +96,11 @@ const decode = async (file: Buffer): Promise<RgbImage> => {
 /**
  * Decodes a JPEG, PNG, WebP, TIFF or GIF file as the reference stack sees it (Pillow 13, and transformers' conversion
  * to RGB): colour profiles are not applied, EXIF rotation only in TIFF, transparency is laid on white, 16-bit colours
- * lose their low byte, and of several pages the first counts. Pixels equal Pillow's.
+ * lose their low byte, and of several pages the first counts. Pixels equal Pillow's. A DICOM file becomes the picture
+ * that it says should be seen, as {@link decodeDicom} tells.
  *
- * Throws {@link ImageDecodeError}, which names the file: for one that is cut short or damaged, for DICOM, and for pixels
- * whose colours are not certain, above all grey levels of more than 8 bits.
+ * Throws {@link ImageDecodeError}, which names the file: for one that is cut short or damaged, and for pixels whose
+ * colours are not certain, above all grey levels of more than 8 bits outside of DICOM.
  */
 export const decodeImage = async (path: string): Promise<RgbImage> => {
   try {

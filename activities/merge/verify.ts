@@ -8,7 +8,7 @@ import type { MergeParams } from '../../schemas/merge-params.ts';
 import { MergeReport, type LogitAgreement, type LogitDifference } from '../../schemas/merge-report.ts';
 import type { Message } from '../../schemas/message.ts';
 import { readAdapter } from '../nn/checkpoint/adapter.ts';
-import { openCheckpoint, readModelConfig } from '../nn/checkpoint/checkpoint.ts';
+import { openCheckpoint, readModelConfig, type Checkpoint } from '../nn/checkpoint/checkpoint.ts';
 import { readJson, writeJson, writeText } from '../nn/checkpoint/files.ts';
 import type { ImagedPrompt } from '../nn/generation/answerer.ts';
 import { encodePrompt } from '../nn/generation/prompt.ts';
@@ -64,18 +64,37 @@ const promptsOf = ({ checkpoint, processor }: InferenceModel, image: ImagePatche
     return { id: `${i}`, ...prompt, images: imaged ? [IMAGE] : [], grids };
   });
 
+/** A checkpoint that is read no further once the signal is aborted. */
+const readUntil = (signal: AbortSignal, checkpoint: Checkpoint): Checkpoint => ({
+  ...checkpoint,
+  async read(name) {
+    signal.throwIfAborted();
+    return checkpoint.read(name);
+  },
+  async readInto(name, bytes) {
+    signal.throwIfAborted();
+    return checkpoint.readInto(name, bytes);
+  },
+  async *parts(name) {
+    for await (const part of checkpoint.parts(name)) {
+      signal.throwIfAborted();
+      yield part;
+    }
+  },
+});
+
 /** Logits under each set of weights, and how far they differ. */
-const compare = async (files: VerifyFiles): Promise<LogitAgreement> => {
+const compare = async (files: VerifyFiles, signal: AbortSignal): Promise<LogitAgreement> => {
   await using stored = await openInferenceModel({ model: files.model });
   const { config } = stored.checkpoint;
   const image = imagePatches(gradient(84, 56), stored.processor.images);
   const prompts = promptsOf(stored, image);
   const adapter =
     files.adapter === undefined ? undefined : await readAdapter(nodeFolder(files.adapter), config);
-  using logits = await openPromptLogits(config, adapter, prompts, async () => image);
+  using logits = await openPromptLogits(config, adapter, prompts, async () => image, signal);
 
   const found = new Map<string, Float32Array>();
-  let weights = await openCheckpoint(nodeFolder(files.base));
+  let weights = readUntil(signal, await openCheckpoint(nodeFolder(files.base)));
   try {
     if (adapter !== undefined) found.set('adapter', await logits.under(weights, 'with adapter'));
     weights = await withVector(files.vector)(weights);
@@ -83,7 +102,7 @@ const compare = async (files: VerifyFiles): Promise<LogitAgreement> => {
   } finally {
     await weights.close();
   }
-  found.set('stored', await logits.under(stored.checkpoint));
+  found.set('stored', await logits.under(readUntil(signal, stored.checkpoint)));
 
   const pair = (from: LogitDifference['from'], to: LogitDifference['to']): LogitDifference => ({
     from,
@@ -106,9 +125,12 @@ export const isWholeUpdate = ({ method, density, lambda, weights }: MergeParams,
   return !thinned && lambda * (method === 'task-arithmetic' ? (weights[name] ?? 1) : 1) === 1;
 };
 
-/** Verifies a merge, and adds what was found to the report and the card in its folder. */
-export const verifyMerge = async (files: VerifyFiles): Promise<LogitAgreement> => {
-  const agreement = await compare(files);
+/**
+ * Verifies a merge, and adds what was found to the report and the card in its folder. Once `signal` is aborted it throws
+ * its reason, and leaves the folder as it was.
+ */
+export const verifyMerge = async (files: VerifyFiles, signal: AbortSignal): Promise<LogitAgreement> => {
+  const agreement = await compare(files, signal);
   const folder = nodeFolder(files.model);
   const report = { ...MergeReport.parse(await readJson(folder, REPORT_FILE)), agreement };
   await writeJson(folder, REPORT_FILE, report);

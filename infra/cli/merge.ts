@@ -114,7 +114,7 @@ async function merge(options: MergeOptions, command: Command): Promise<void> {
     const whole = only !== undefined && isWholeUpdate(params, only) ? inputs[`adapter.${only}`] : undefined;
     const agreement =
       verify && vector !== undefined
-        ? await verifyMerge({ base: inputs.base, vector, model: out, adapter: whole })
+        ? await verifyMerge({ base: inputs.base, vector, model: out, adapter: whole }, io.signal)
         : null;
     report = options.json
       ? JSON.stringify({ out, ...summary, agreement })

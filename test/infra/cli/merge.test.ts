@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Command, CommanderError } from 'commander';
@@ -61,6 +61,27 @@ describe.skipIf(!hasShared)('the verb merge', () => {
       'stopped by SIGINT',
     );
     expect(readdirSync(scratch)).toEqual(['stopped']);
+    rmSync(out, { recursive: true });
+  });
+
+  it('stops at Ctrl-C while it verifies, and leaves the merged model, whose logits nobody compared', async () => {
+    const out = path.join(scratch, 'unverified');
+    // The card is the last file that merging writes, and verifying begins then.
+    process.on('newListener', function interrupt(event, listener) {
+      if (event !== 'SIGINT') return;
+      process.off('newListener', interrupt);
+      const watch = setInterval(() => {
+        if (!existsSync(path.join(out, 'README.md'))) return;
+        clearInterval(watch);
+        listener();
+      }, 1);
+    });
+    const verified = merge(...base, ...adapter('AM'), '--method', 'ties', '--out', out, '--verify');
+    await expect(verified).rejects.toThrow('stopped by SIGINT');
+    expect(readdirSync(scratch)).toEqual(['unverified']);
+    const report: unknown = JSON.parse(readFileSync(path.join(out, 'merge-report.json'), 'utf8'));
+    expect(MergeReport.parse(report).agreement).toBeNull();
+    await (await openCheckpoint(nodeFolder(out))).close();
     rmSync(out, { recursive: true });
   });
 

@@ -3,8 +3,9 @@ import { dim } from './ops/shape.ts';
 import type { Trace } from './ops/trace.ts';
 import { lowRanks } from './lora.ts';
 import type { LoraPair } from './lora.ts';
+import { tiledProduct, tiledProducts, tileWidth } from './tiles.ts';
 
-/** What a forward pass computes with: weights by their names on disk, and LoRA pairs by the name of the module they update. */
+/** What a forward pass computes with: weights by their names on disk, or their tiles, and LoRA pairs by the name of the module they update. */
 export interface Parameters {
   readonly base: Readonly<Record<string, Value>>;
   readonly lora?: Readonly<Record<string, LoraPair>>;
@@ -52,21 +53,35 @@ export function linears(
   });
 }
 
-/** Several modules of one input, their outputs side by side; undefined where their weights are not stored as one matrix. */
+/** Where modules with one input are stored as one matrix: its product, cut into parts of so many outputs; else undefined. */
 export function fusedLinear(
   t: Trace,
   params: Parameters,
   modules: readonly string[],
   x: Value,
-): Value | undefined {
+  sizes: readonly number[],
+): readonly Value[] | undefined {
   const fused = fusedName(modules);
-  return `${fused}.weight` in params.base ? linear(t, params, fused, x) : undefined;
+  const [tiles, bias] = [params.base[tilesName(fused)], params.base[`${fused}.bias`]];
+  if (tiles === undefined && params.base[`${fused}.weight`] === undefined) return undefined;
+  if (tiles === undefined || bias !== undefined || sizes.some((n) => n % tileWidth !== 0))
+    return t.split(linear(t, params, fused, x), sizes, -1);
+  const parts = tiledProducts(t, t.reshape(x, [-1, dim(x.shape, -1)]), tiles, sizes);
+  return parts.map((y) => t.reshape(y, [...x.shape.slice(0, -1), -1]));
 }
+
+/** Where the tiles of a module's weight are found in its stead. */
+export const tilesName = (module: string): string => `${module}.tiles`;
 
 /** x [M, K] → [M, N] float32. */
 function product(t: Trace, params: Parameters, module: string, x: Value): Value {
-  const W = weight(params, `${module}.weight`);
   const bias = params.base[`${module}.bias`];
+  const tiles = params.base[tilesName(module)];
+  if (tiles !== undefined) {
+    const y = tiledProduct(t, x, tiles);
+    return bias === undefined ? y : t.biasAdd(y, bias);
+  }
+  const W = weight(params, `${module}.weight`);
   const y = t.matmul(t.cast(x, W.dtype), W, false, true);
   return t.cast(bias === undefined ? y : t.biasAdd(y, t.cast(bias, W.dtype)), 'float32');
 }

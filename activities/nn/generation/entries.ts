@@ -8,6 +8,7 @@ import type { Node, Value } from '../ops/node.ts';
 import type { Trace } from '../ops/trace.ts';
 import type { Program } from '../runtime/program.ts';
 import { byPrompt, cachedAttention, fillMask } from './cached-attention.ts';
+import type { Cache } from './cached-attention.ts';
 import { greedy, sample } from './sampler.ts';
 
 /** Static sizes of a batch: P prompts of at most T tokens, G completions of each, M image embeddings in all. */
@@ -22,7 +23,9 @@ export interface EntryOptions {
   /** Begins the names of entry points and variables. */
   readonly name: string;
   readonly config: ModelConfig;
-  readonly parameters: (t: Trace) => Parameters;
+  /** Weights for prompts, and for the tokens behind them. */
+  readonly source: (t: Trace) => Parameters;
+  readonly decoding: (t: Trace) => Parameters;
   readonly sizes: BatchSizes;
   /** Places for new tokens in one chunk of the cache, and chunks. */
   readonly chunk: number;
@@ -143,7 +146,7 @@ function chunkCache(
 function prefill(t: Trace, options: EntryOptions, name: string): { outputs: Record<string, Value> } {
   const { config, sizes } = options;
   const { prompts: P, group: G, promptTokens: T, imageEmbeddings: M } = sizes;
-  const params = options.parameters(t);
+  const params = options.source(t);
   const ids = t.input('ids', [P, T], 'int32');
   const images =
     M === 0
@@ -159,7 +162,7 @@ function prefill(t: Trace, options: EntryOptions, name: string): { outputs: Reco
       writes.push(t.overwrite(cache, t.transpose(x, [0, 2, 1, 3])));
       for (let index = 0; index < options.chunks; index++) {
         const chunk = chunkCache(t, options, name, layer, side, index);
-        writes.push(t.overwrite(chunk, t.full(chunk.shape, 0)));
+        writes.push(t.overwrite(chunk, t.freshZeros(chunk.shape)));
       }
     }
     return causalAttention(t, heads);
@@ -188,45 +191,32 @@ function decodeStep(
   const { config, sizes, chunk } = options;
   const { prompts: P, group: G, promptTokens: T } = sizes;
   const R = P * G;
-  const params = options.parameters(t);
+  const params = options.decoding(t);
   const slot = t.input('slot', [1], 'int32');
-  const begin = t.concat([t.ints([0, 0, 0]), slot, t.ints([0])], 0);
+  const { kvHeads: KV, headDim: D } = config.text;
+  // Where each row and key head writes, counted over all places of a chunk.
+  const places = t.add(t.ints(Array.from({ length: P * KV * G }, (_, i) => i * chunk)), slot);
   const masks = {
     prompt: fillMask(t, t.input('lengths', [P, 1, 1, 1, 1], 'int32'), T),
     lastChunk: fillMask(t, t.add(slot, t.ints([1])), chunk),
   };
-  const writes: Node[] = [];
   const attend: Attend = (layer, { q, k, v }) => {
-    const [keys, values] = (
-      [
-        ['k', k],
-        ['v', v],
-      ] as const
-    ).map(([side, x]) => {
+    const cached = (side: Side, x: Value): Cache => {
       const parts = Array.from({ length: chunks }, (_, i) => chunkCache(t, options, name, layer, side, i));
       const last = parts[chunks - 1] ?? x;
-      const row = t.reshape(byPrompt(t, x, P, [config.text.headDim]), [
-        P,
-        config.text.kvHeads,
-        G,
-        1,
-        config.text.headDim,
-      ]);
-      const write = t.writeSlice(last, begin, row);
-      writes.push(write);
+      const rows = t.reshape(byPrompt(t, x, P, [D]), [-1, D]);
       return {
         prompt: promptCache(t, options, name, layer, side),
-        chunks: [...parts.slice(0, -1), t.readAfter([write], last)],
+        chunks: [...parts.slice(0, -1), t.overwriteRows(last, places, rows)],
       };
-    });
-    if (keys === undefined || values === undefined) throw new TypeError('no keys and values');
-    return cachedAttention(t, q, keys, values, masks);
+    };
+    return cachedAttention(t, q, cached('k', k), cached('v', v), masks);
   };
   const positions = t.reshape(t.input('positions', [R], 'int32'), [1, R, 1]);
   const rotation = multimodalRotation(t, config.text, t.concat([positions, positions, positions], 0));
   const x = embedTokens(t, params, t.input('tokens', [R, 1], 'int32'));
   const hidden = textLayers(t, params, config.text, x, rotation, attend);
-  return drawn(t, options, logits(t, params, config, t.reshape(hidden, [R, -1])), writes);
+  return drawn(t, options, logits(t, params, config, t.reshape(hidden, [R, -1])), []);
 }
 
 /** Draws a token for each row of logits [R, V], once the cache is written. */

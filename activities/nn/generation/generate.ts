@@ -10,7 +10,7 @@ import { completeBatch } from './complete-batch.ts';
 import type { Completion, SamplingOptions } from './completion.ts';
 import { GenerationLimit } from './prompt-feeds.ts';
 import type { GenerationRequest } from './prompt-feeds.ts';
-import { addGenerationWeights } from './weights.ts';
+import { addDecodingWeights } from './weights.ts';
 
 export interface GeneratorOptions {
   readonly name: string;
@@ -49,7 +49,7 @@ export interface BatchLedger {
 }
 
 export function addGenerator(program: Program, options: GeneratorOptions): Generator {
-  const weights = addGenerationWeights(program, options.name, options.config, options.source);
+  const weights = addDecodingWeights(program, options.name, options.config, options.source);
   const chunk = Math.min(chunkTokens, options.maxNewTokens);
   const entries = options.modes.flatMap((mode) =>
     options.batches
@@ -59,7 +59,8 @@ export function addGenerator(program: Program, options: GeneratorOptions): Gener
         entries: addBatchEntries(program, {
           name: options.name,
           config: options.config,
-          parameters: weights.read,
+          source: options.source,
+          decoding: weights.read,
           sizes,
           chunk,
           chunks: Math.ceil(options.maxNewTokens / chunk),

@@ -88,15 +88,15 @@ export function forwardText(
 export const hiddenRows = (t: Trace, hidden: Value, index: Value): Value =>
   t.gather(t.reshape(hidden, [-1, dim(hidden.shape, -1)]), index);
 
-/** What hidden states become logits by, [V, D]: a table of its own, or that of the embeddings. */
-export const outputTable = (params: Parameters, { text }: ModelConfig): Value =>
-  weight(params, text.tied ? 'model.embed_tokens.weight' : 'lm_head.weight');
+/** Whose weight [V, D] hidden states become logits by: a module of its own, or the embeddings. */
+export const headModule = ({ text }: ModelConfig): string => (text.tied ? 'model.embed_tokens' : 'lm_head');
+
+export const outputTable = (params: Parameters, config: ModelConfig): Value =>
+  weight(params, `${headModule(config)}.weight`);
 
 /** hidden [N, D] → logits [N, V] float32. */
-export function logits(t: Trace, params: Parameters, config: ModelConfig, hidden: Value): Value {
-  const head = outputTable(params, config);
-  return t.cast(t.matmul(t.cast(hidden, head.dtype), head, false, true), 'float32');
-}
+export const logits = (t: Trace, params: Parameters, config: ModelConfig, hidden: Value): Value =>
+  linear(t, params, headModule(config), hidden);
 
 function projectHeads(
   t: Trace,
@@ -108,11 +108,11 @@ function projectHeads(
 ): Heads {
   const [B = 0, T = 0] = x.shape;
   const modules = ['q_proj', 'k_proj', 'v_proj'].map((name) => `${module}.${name}`);
-  const fused = fusedLinear(t, params, modules, x);
+  const turned = (heads + kvHeads) * headDim;
+  const fused = fusedLinear(t, params, modules, x, [turned, kvHeads * headDim]);
   if (fused !== undefined) {
-    const all = t.reshape(fused, [B, T, heads + 2 * kvHeads, headDim]);
-    const [qk = all, v = all] = t.split(all, [heads + kvHeads, kvHeads], 2);
-    const [q = all, k = all] = t.split(rotate(t, qk, rotation), [heads, kvHeads], 2);
+    const [qk = x, v = x] = fused.map((y) => t.reshape(y, [B, T, -1, headDim]));
+    const [q = x, k = x] = t.split(rotate(t, qk, rotation), [heads, kvHeads], 2);
     return { q, k, v };
   }
   const [q = x, k = x, v = x] = linears(t, params, modules, x).map((y) => t.reshape(y, [B, T, -1, headDim]));
@@ -123,8 +123,6 @@ function projectHeads(
 function feedForward(t: Trace, params: Parameters, config: TextConfig, module: string, x: Value): Value {
   const I = config.intermediateSize;
   const modules = [`${module}.gate_proj`, `${module}.up_proj`];
-  const fused = fusedLinear(t, params, modules, x);
-  const both = fused === undefined ? linears(t, params, modules, x) : t.split(fused, [I, I], -1);
-  const [gate = x, up = x] = both;
+  const [gate = x, up = x] = fusedLinear(t, params, modules, x, [I, I]) ?? linears(t, params, modules, x);
   return linear(t, params, `${module}.down_proj`, t.mul(silu(t, gate), up));
 }

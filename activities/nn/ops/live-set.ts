@@ -23,7 +23,13 @@ export const byteSize = ({ shape, dtype }: Pick<Value, 'shape' | 'dtype'>): numb
   sizeOf(shape) * bytesOf[dtype];
 
 /** Operations whose output is their input's memory. */
-const views: ReadonlySet<string> = new Set(['Bitcast', 'Identity', 'Reshape', 'StopGradient']);
+const views: ReadonlySet<string> = new Set([
+  'Bitcast',
+  'Identity',
+  'InplaceUpdate',
+  'Reshape',
+  'StopGradient',
+]);
 
 /** Operations that give what is held between runs. */
 const givens: ReadonlySet<string> = new Set(['Const', 'ReadVariableOp', 'VarHandleOp']);

@@ -99,32 +99,6 @@ export class Recorder {
     return this.record('AssignVariableOp', { dtype: { type: x.dtype } }, [...variable.node.inputs, x], []);
   }
 
-  /** Writes x over the part of a variable that begins at `begin` [rank] int32, in place where nothing else holds its memory. */
-  writeSlice(variable: Value, begin: Value, x: Value): Node {
-    if (x.shape.length !== variable.shape.length || x.shape.some((d, i) => d > (variable.shape[i] ?? 0)))
-      throw new ShapeError(`writeSlice: ${show(x.shape)} into a variable of ${show(variable.shape)}`);
-    const none = { int: 0 };
-    const attrs = {
-      T: { type: x.dtype },
-      Index: { type: 'int32' },
-      begin_mask: none,
-      end_mask: none,
-      ellipsis_mask: none,
-      new_axis_mask: none,
-      shrink_axis_mask: none,
-    } as const;
-    const size = this.ints(x.shape);
-    const end = this.one('AddV2', { T: { type: 'int32' } }, [begin, size], size.shape, 'int32');
-    const strides = this.ints(x.shape.map(() => 1));
-    const handle = variable.node.inputs;
-    return this.record('ResourceStridedSliceAssign', attrs, [...handle, begin, end, strides, x], []);
-  }
-
-  /** What a variable holds once the effects have run. */
-  readAfter(effects: readonly Node[], { node, shape, dtype }: Value): Value {
-    return first(this.record('ReadVariableOp', node.attrs, node.inputs, [[shape, dtype]], effects));
-  }
-
   /** The value itself, available once the effects have run. */
   after(effects: readonly Node[], x: Value): Value {
     return first(this.record('Identity', { T: { type: x.dtype } }, [x], [[x.shape, x.dtype]], effects));

@@ -1,3 +1,4 @@
+import type { DType } from './dtype.ts';
 import { Elementwise, sameType } from './elementwise.ts';
 import type { Value } from './node.ts';
 import type { Signature } from './recorder.ts';
@@ -258,6 +259,41 @@ export class Trace extends Elementwise {
   #pairs(x: Value): Value {
     const attrs = { T: { type: 'int32' }, type: { type: 'uint64' } } as const;
     return this.one('Bitcast', attrs, [x], x.shape.slice(0, -1), 'uint64');
+  }
+
+  /** Zeros in memory that no other value shares, for a variable that `overwriteRows` writes to. */
+  freshZeros(shape: Shape, dtype: DType = 'float32'): Value {
+    return this.one(
+      'Empty',
+      { dtype: { type: dtype }, init: { bool: true } },
+      [this.ints(shape)],
+      shape,
+      dtype,
+    );
+  }
+
+  /**
+   * What a variable holds once rows are written over it, in its own memory: they stay, and cost what they measure. Rows are counted
+   * over all axes but the last: x [n, D] goes to `places` [n] int32. What else has the variable's memory would change with it, so it
+   * holds what was computed for it alone or `freshZeros`. XLA would write to a copy.
+   */
+  overwriteRows(variable: Value, places: Value, x: Value): Value {
+    const D = dim(variable.shape, -1);
+    if (variable.node.op !== 'ReadVariableOp')
+      throw new TypeError(`overwriteRows: ${variable.node.op} is not a variable`);
+    if (!sameShape(x.shape, [...places.shape, D]) || places.shape.length !== 1)
+      throw new ShapeError(
+        `overwriteRows: ${show(x.shape)} at ${show(places.shape)} places of ${show(variable.shape)}`,
+      );
+    const rows = this.reshape(variable, [-1, D]);
+    const written = this.one(
+      'InplaceUpdate',
+      { T: { type: x.dtype } },
+      [rows, places, x],
+      rows.shape,
+      x.dtype,
+    );
+    return this.reshape(written, variable.shape);
   }
 
   /** x [A, B] with numbers [N] taken off it at places [N, 2]. */

@@ -2,6 +2,7 @@ import type { Node, Value } from '../ops/node.ts';
 import { typeCodes, writeNode, writeShape } from './node-def.ts';
 import type { Names } from './node-def.ts';
 import { ProtobufWriter } from './protobuf.ts';
+import { isTranspose, writeTranspose } from './transpose-nodes.ts';
 import { writeCall, writeFunction } from './xla-function.ts';
 
 /** The public name of every value that is fed to an entry point and fetched from it. */
@@ -64,7 +65,8 @@ function writeGraph(to: ProtobufWriter, field: number, entries: readonly EntryPo
     for (const entry of entries) {
       const names = namesIn(entry.name);
       if (entry.compiled) writeCall(to, 1, callOf(entry.name), functionOf(entry), names);
-      else for (const node of entry.nodes) writeNode(to, 1, node, names);
+      else
+        for (const node of entry.nodes) (isTranspose(node) ? writeTranspose : writeNode)(to, 1, node, names);
     }
     to.message(4, () => to.integer(1, producerVersion));
     to.message(2, () => {

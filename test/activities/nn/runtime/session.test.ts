@@ -45,6 +45,63 @@ async function besideOthers(others: number): Promise<Float32Array> {
 }
 
 describe('a session', () => {
+  it('writes rows of a variable in its own memory, and of no other', async () => {
+    const program = new Program();
+    const tables = (t: Trace): Value[] => ['a', 'b'].map((name) => t.scratch(name, [2, 2, 3]));
+    program.entry('begin', (t) => {
+      const writes = tables(t).map((table) => t.overwrite(table, t.freshZeros(table.shape)));
+      return { outputs: { done: t.after(writes, t.scalar(1, 'int32')) } };
+    });
+    program.entry('write', (t) => {
+      const [table] = tables(t) as [Value];
+      const rows = t.input('rows', [2, 3]);
+      return { outputs: { a: t.overwriteRows(table, t.input('places', [2], 'int32'), rows) } };
+    });
+    program.entry('read', (t) => {
+      const [a, b] = tables(t) as [Value, Value];
+      return { outputs: { a: t.after([], a), b: t.after([], b) } };
+    });
+    const session = await program.load();
+    for (let round = 0; round < 2; round++) {
+      session.run('begin');
+      session.run('write', { places: Int32Array.of(3, 0), rows: Float32Array.of(1, 2, 3, 4, 5, 6) });
+      const rows = Float32Array.of(7, 8, 9, 1, 2, 3);
+      const { a } = session.run('write', { places: Int32Array.of(1, 3), rows });
+      expect(a).toEqual(Float32Array.of(4, 5, 6, 7, 8, 9, 0, 0, 0, 1, 2, 3));
+      expect(session.run('read')).toEqual({ a, b: new Float32Array(12) });
+    }
+    session.dispose();
+  });
+
+  it('refuses to write rows of what is not a variable, and rows of another size', async () => {
+    new Program().entry('write', (t) => {
+      const [table, places] = [t.variable('w', [2, 3]), t.ints([0])];
+      expect(() => t.overwriteRows(t.square(table), places, t.full([1, 3], 1))).toThrow('is not a variable');
+      expect(() => t.overwriteRows(table, places, t.full([1, 2], 1))).toThrow(
+        'overwriteRows: [1, 2] at [1] places of [2, 3]',
+      );
+      return { outputs: { w: t.after([], table) } };
+    });
+  });
+
+  it('transposes numbers of every kind bit for bit', async () => {
+    const program = new Program();
+    program.entry('turn', (t) => {
+      const x = t.input('x', [2, 3]);
+      const turned = [x, t.cast(x, 'bfloat16'), t.cast(x, 'int32')].map((y) => t.transpose(y, [1, 0]));
+      const [float, short, whole] = turned as [Value, Value, Value];
+      return {
+        outputs: { float: t.after([], float), short: t.cast(short, 'float32'), whole: t.after([], whole) },
+      };
+    });
+    const session = await program.load();
+    const { float, short, whole } = session.run('turn', { x: Float32Array.of(1, -0, 3, 4, Infinity, 6.5) });
+    expect(float).toEqual(Float32Array.of(1, 4, -0, Infinity, 3, 6.5));
+    expect(short).toEqual(float);
+    expect(whole!.slice(4)).toEqual(Int32Array.of(3, 6));
+    session.dispose();
+  });
+
   it('keeps variables between runs and shares them among entry points', async () => {
     const program = new Program();
     program.entry('train', descend);

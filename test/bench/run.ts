@@ -120,15 +120,7 @@ function tokens(
     ours: async () =>
       speedOf(
         'tokensPerSecond',
-        await jsonOf(process.execPath, [
-          'infra/cli/mmedexpert.mjs',
-          'bench',
-          verb,
-          ...common,
-          dtype,
-          ...args,
-          '--json',
-        ]),
+        await jsonOf('npm', ['run', '-s', 'cli', '--', 'bench', verb, ...common, dtype, ...args, '--json']),
       ),
     theirs: async () => {
       const dtypes = dtype === 'bfloat16' && (await fastBfloat16()) ? ['float32', 'bfloat16'] : ['float32'];

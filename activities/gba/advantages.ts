@@ -16,9 +16,7 @@ export interface AdvantageSettings {
 export interface GroupAdvantages {
   /** One for each reward, in order. */
   readonly advantages: readonly number[];
-  /** Spread within each group. */
-  readonly stds: readonly number[];
-  /** Share of groups whose rewards are all equal: they teach nothing. */
+  /** Share of rewards that have no spread about them, in their group, or with `scale: batch` in the step: they teach nothing. */
   readonly fractionWithoutSpread: number;
 }
 
@@ -27,6 +25,8 @@ export class GroupSizeError extends Error {
 }
 
 const meanOf = (xs: readonly number[]): number => xs.reduce((a, b) => a + b, 0) / xs.length;
+
+const areEqual = (xs: readonly number[]): boolean => xs.every((x) => x === xs[0]);
 
 /** Spread of `xs` about their mean; 0 for a single value. */
 export const standardDeviation = (xs: readonly number[], kind: 'unbiased' | 'biased'): number => {
@@ -49,23 +49,17 @@ export const groupAdvantages = (
   }
   const batchStd = standardDeviation(rewards, settings.std);
   const advantages: number[] = [];
-  const stds: number[] = [];
   let withoutSpread = 0;
   for (let start = 0; start < rewards.length; start += group) {
     const own = rewards.slice(start, start + group);
     const mean = meanOf(own);
-    const std = standardDeviation(own, settings.std);
-    stds.push(std);
-    const divisor =
-      settings.scale === 'none' ? 1 : (settings.scale === 'batch' ? batchStd : std) + settings.epsilon;
+    const spread = settings.scale === 'batch' ? batchStd : standardDeviation(own, settings.std);
+    const divisor = settings.scale === 'none' ? 1 : spread + settings.epsilon;
     // A group whose rewards are equal has advantage 0 exactly, whatever rounding does to their mean and whatever epsilon is.
-    const equal = own.every((r) => r === own[0]) || divisor === 0;
-    if (equal) withoutSpread++;
+    const equal = areEqual(own) || divisor === 0;
+    if (equal) withoutSpread += own.length;
     for (const r of own) advantages.push(equal ? 0 : (r - mean) / divisor);
   }
-  return {
-    advantages,
-    stds,
-    fractionWithoutSpread: withoutSpread / stds.length,
-  };
+  if (settings.scale === 'batch') withoutSpread = areEqual(rewards) ? rewards.length : 0;
+  return { advantages, fractionWithoutSpread: withoutSpread / rewards.length };
 };

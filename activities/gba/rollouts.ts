@@ -50,8 +50,7 @@ export interface JudgedRollout {
 export interface JudgedStep {
   /** Groups one after another. */
   readonly rollouts: readonly JudgedRollout[];
-  /** Spread within each group. */
-  readonly stds: readonly number[];
+  /** Share of rollouts that have no spread of rewards about them. */
   readonly fractionWithoutSpread: number;
 }
 
@@ -81,7 +80,7 @@ export const judgeStep = (
       return { prompt, completion, text, ...scoreCompletion(text, query, judge.weights) };
     }),
   );
-  const { advantages, stds, fractionWithoutSpread } = groupAdvantages(
+  const { advantages, fractionWithoutSpread } = groupAdvantages(
     scored.map((s) => s.total),
     groups[0]?.length ?? 0,
     judge.advantage,
@@ -92,7 +91,6 @@ export const judgeStep = (
       reward: total,
       advantage: advantages[i] ?? 0,
     })),
-    stds,
     fractionWithoutSpread,
   };
 };

@@ -139,6 +139,7 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
       job.resume?.state.state.step ?? 0,
       params.steps,
       async (step) => {
+        const started = performance.now();
         const groups = groupsOf(step);
         const completions = await sampler.sample(groups, step);
         const judged = judgeStep(groups, completions, {
@@ -154,8 +155,15 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
         const batches = await policyBatches(judged.rollouts, step, batching);
         const outcome = await trainer.step(step, batches);
         if (model.trainsTower === true) embedder.forget();
-        const labels = batches.map((batch) => batch.labels);
-        const metric = gbaMetric(step, judged, outcome, labels, history.at(-1)?.num_tokens ?? 0);
+        const metric = gbaMetric({
+          step,
+          epoch: ((step + 1) * params.promptsPerStep) / job.queries.length,
+          beta: params.beta,
+          judged,
+          outcome,
+          batches,
+          tokensBefore: history.at(-1)?.num_tokens ?? 0,
+        });
         history.push(metric);
         rollouts.push(...judged.rollouts.map((rollout) => rolloutRecord(rollout, step + 1)));
         return {
@@ -166,7 +174,12 @@ export const trainGba = async (job: GbaJob, io: GbaIo, settings: LoopSettings): 
             (sum, { prompt, completion }) => sum + prompt.ids.length + completion.tokens.length,
             0,
           ),
-          figures: { reward: metric.reward, kl: metric.kl, length: metric['completions/mean_length'] },
+          figures: {
+            reward: metric.reward,
+            ...(metric.kl === undefined ? {} : { kl: metric.kl }),
+            length: metric['completions/mean_length'],
+            step_time: (performance.now() - started) / 1000,
+          },
           rows: groups.map(([first]) => first?.case.id ?? ''),
         };
       },

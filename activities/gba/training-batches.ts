@@ -44,9 +44,16 @@ export interface Batching {
   readonly sight: Sight;
 }
 
-/** A batch with the number of its label tokens. */
-export interface PolicyBatch extends Batch {
+/** What a row of a batch trains on: its label tokens, the completion's first ones. */
+export interface PolicyRow {
   readonly labels: number;
+  /** The sampler's log-probability of each token of the completion. */
+  readonly logps: readonly number[];
+}
+
+/** A batch with its rows, whose label tokens lie one after another. */
+export interface PolicyBatch extends Batch {
+  readonly rows: readonly PolicyRow[];
 }
 
 /** The batches of the rollouts of a step, counted from 0; their losses and gradients add up to those of the step. */
@@ -75,7 +82,7 @@ export const policyBatches = async (
         ...(shape.images === 0 ? {} : { imageIndex: imageIndexOf(own, shape, config.imageTokenId) }),
         ...seen.feeds,
       },
-      labels: own.reduce((sum, row) => sum + row.targets.length, 0),
+      rows: members.map((m) => ({ labels: counts[m]!, logps: judged[m]!.completion.logps })),
     });
   }
   return batches;

@@ -16,8 +16,7 @@ describe('groupAdvantages', () => {
   });
 
   it('divides by G with the biased spread', () => {
-    const { advantages, stds } = groupAdvantages([0, 1, 1, 2], 4, { ...trl, std: 'biased', epsilon: 0 });
-    expect(stds[0]).toBeCloseTo(Math.sqrt(0.5), 12);
+    const { advantages } = groupAdvantages([0, 1, 1, 2], 4, { ...trl, std: 'biased', epsilon: 0 });
     expect(advantages[3]).toBeCloseTo(Math.SQRT2, 12);
   });
 
@@ -31,6 +30,13 @@ describe('groupAdvantages', () => {
     const { advantages, fractionWithoutSpread } = groupAdvantages([0.1, 0.1, 0.1, 0, 1, 0], 3, trl);
     expect(advantages.slice(0, 3)).toEqual([0, 0, 0]);
     expect(fractionWithoutSpread).toBe(0.5);
+  });
+
+  it('counts by the spread of the whole batch where that is the divisor', () => {
+    const counted = (rewards: number[]) =>
+      groupAdvantages(rewards, 2, { ...trl, scale: 'batch' }).fractionWithoutSpread;
+    expect(counted([1, 1, 0, 0])).toBe(0);
+    expect(counted([1, 1, 1, 1])).toBe(1);
   });
 
   it('stays exact for rewards that are far from zero and close together', () => {

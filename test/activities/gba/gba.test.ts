@@ -101,9 +101,13 @@ describe.skipIf(!hasShared)('guideline-based advantages on the golden Qwen2-VL',
     const metrics = await readRows(join(out, 'metrics.jsonl'), GbaMetric);
     expect(metrics.map((m) => m.step)).toEqual([1, 2, 3, 4]);
     // The adapter is fresh at the first step, so nothing differs from the reference yet.
-    expect(Math.abs(metrics[0]!.kl)).toBeLessThan(1e-6);
+    expect(Math.abs(metrics[0]!.kl!)).toBeLessThan(1e-6);
     expect(metrics[0]!.entropy).toBeGreaterThan(0);
     expect(metrics.every((m) => m['completions/max_length'] <= 6)).toBe(true);
+    expect(metrics.map((m) => m.epoch)).toEqual([0.4, 0.8, 1.2, 1.6]);
+    // What samples and what is trained are two graphs of the same numbers.
+    for (const m of metrics) expect(m['sampling/sampling_logp_difference/max']).toBeLessThan(1e-4);
+    expect(Math.max(...metrics.map((m) => m['sampling/sampling_logp_difference/max']))).toBeGreaterThan(0);
     expect(summary).toMatchObject({ steps: 4, queries: 5, rollouts: 32 });
   });
 
@@ -188,7 +192,7 @@ describe.skipIf(!hasShared)('guideline-based advantages on the golden Qwen2-VL',
       }),
     );
     for (const [i, { kl, loss }] of whole!.entries()) {
-      expect(Math.abs(kl - parts![i]!.kl)).toBeLessThan(1e-5);
+      expect(Math.abs(kl! - parts![i]!.kl!)).toBeLessThan(1e-5);
       expect(Math.abs(loss - parts![i]!.loss)).toBeLessThan(1e-5);
     }
   });

@@ -14,13 +14,13 @@ import type { Outputs } from './run.ts';
 /** How the DAG's steps are taken. */
 export interface Taking {
   /** A source, or the base, by the name that it was given to the run under. Throws where it was not. */
-  source(name: string): Reference;
+  readonly source: (name: string) => Reference;
   /** Takes a step and hands its outputs on. */
-  step(spec: StepSpec): Promise<Outputs>;
+  readonly step: (spec: StepSpec) => Promise<Outputs>;
   /** Takes the shards of one stage. */
-  fanOut(specs: StepSpec[]): Promise<Outputs[]>;
+  readonly fanOut: (specs: StepSpec[]) => Promise<Outputs[]>;
   /** Waits until every trace is decided, and hands the decisions on. */
-  review(traces: Reference, cases: Reference): Promise<Reference>;
+  readonly review: (traces: Reference, cases: Reference) => Promise<Reference>;
 }
 
 const SPECIALTIES = ['AM', 'CAH', 'BS', 'CSI'] as const;

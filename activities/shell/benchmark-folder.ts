@@ -1,6 +1,6 @@
 /** Reads a benchmark from the folder that its authors ship, or from an artifact of cases. */
 import { createReadStream } from 'node:fs';
-import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { BadRecord, type BenchmarkFormat, type Place } from '../benchmarks/format.ts';
@@ -116,13 +116,15 @@ async function unpack(
 }
 
 /**
- * All cases of a benchmark, in the order of its files. The format is told by what the files hold. Images that the files
+ * All cases of a benchmark's folder, or of one data file, in the order of the files. The format is told by what the files hold. Images that the files
  * themselves hold are written into `unpacked`; without it they count as absent.
  *
  * Throws {@link NoBenchmark}, {@link AmbiguousBenchmark} or `BadTable`.
  */
-export async function readBenchmark(folder: string, unpacked?: string): Promise<Benchmark> {
-  const files = await dataFiles(folder);
+export async function readBenchmark(from: string, unpacked?: string): Promise<Benchmark> {
+  const alone = (await stat(from)).isFile();
+  const folder = alone ? path.dirname(from) : from;
+  const files = alone ? [path.basename(from)] : await dataFiles(folder);
   const byFormat = new Map<BenchmarkFormat, string[]>();
   for (const file of files) {
     const format = await formatOfFile(folder, file);

@@ -25,9 +25,33 @@ const tokens = {
   rope_scaling: { type: 'mrope', mrope_section: [16, 24, 24] },
 };
 
+const qwen7B = {
+  ...tokens,
+  vocab_size: 152_064,
+  hidden_size: 3584,
+  intermediate_size: 18_944,
+  num_hidden_layers: 28,
+  num_attention_heads: 28,
+  num_key_value_heads: 4,
+  tie_word_embeddings: false,
+};
+
+const qwen25VL7B = {
+  ...qwen7B,
+  model_type: 'qwen2_5_vl',
+  vision_config: {
+    depth: 32,
+    hidden_size: 1280,
+    out_hidden_size: 3584,
+    intermediate_size: 3420,
+    num_heads: 16,
+  },
+};
+
 /**
- * config.json of the presets' bases, as published on Hugging Face: Qwen/Qwen2-VL-2B-Instruct; lingshu-medical-mllm/Lingshu-7B,
- * which has the shapes of Qwen/Qwen2.5-VL-7B-Instruct.
+ * What decides shapes in config.json as published on Hugging Face: Qwen/Qwen2-VL-{2B,7B}-Instruct,
+ * Qwen/Qwen2.5-VL-7B-Instruct, and lingshu-medical-mllm/Lingshu-7B, which was trained from the last. That the shapes are
+ * theirs shows in the parameters, whose published counts a test compares.
  */
 const published: Readonly<Record<string, unknown>> = {
   'Qwen2-VL-2B-Instruct': {
@@ -42,24 +66,13 @@ const published: Readonly<Record<string, unknown>> = {
     tie_word_embeddings: true,
     vision_config: { depth: 32, embed_dim: 1280, hidden_size: 1536, num_heads: 16 },
   },
-  'Lingshu-7B': {
-    ...tokens,
-    model_type: 'qwen2_5_vl',
-    vocab_size: 152_064,
-    hidden_size: 3584,
-    intermediate_size: 18_944,
-    num_hidden_layers: 28,
-    num_attention_heads: 28,
-    num_key_value_heads: 4,
-    tie_word_embeddings: false,
-    vision_config: {
-      depth: 32,
-      hidden_size: 1280,
-      out_hidden_size: 3584,
-      intermediate_size: 3420,
-      num_heads: 16,
-    },
+  'Qwen2-VL-7B-Instruct': {
+    ...qwen7B,
+    model_type: 'qwen2_vl',
+    vision_config: { depth: 32, embed_dim: 1280, hidden_size: 3584, num_heads: 16 },
   },
+  'Qwen2.5-VL-7B-Instruct': qwen25VL7B,
+  'Lingshu-7B': qwen25VL7B,
 };
 
 /** Shapes of a base: of the folder that is named, else as the demo makes it, else as published. Throws {@link UnknownBase}. */

@@ -5,6 +5,8 @@ export type Origin = 'config' | 'counted' | 'assumed' | 'given' | 'predicted' | 
 export interface Quantity {
   readonly value: number;
   readonly from: Origin;
+  /** Of what it was counted, measured or estimated, and where. */
+  readonly note?: string;
 }
 
 /** From the most to the least certain: what is computed from several numbers is as sure as the least of them. */
@@ -18,15 +20,23 @@ const certainty: readonly Origin[] = [
   'assumed',
 ];
 
+type Known<Q extends readonly (Quantity | undefined)[]> = undefined extends Q[number]
+  ? Quantity | undefined
+  : Quantity;
+
 /** A number computed from others; undefined where one of them is not known. */
-export function combine(
+export function combine<Q extends readonly (Quantity | undefined)[]>(
   of: (...values: number[]) => number,
-  ...from: readonly (Quantity | undefined)[]
-): Quantity | undefined {
+  ...from: Q
+): Known<Q> {
   const known = from.filter((quantity) => quantity !== undefined);
-  if (known.length < from.length) return undefined;
+  if (known.length < from.length) return undefined as Known<Q>;
   const least = Math.max(...known.map((quantity) => certainty.indexOf(quantity.from)));
-  return { value: of(...known.map(({ value }) => value)), from: certainty[least] ?? 'assumed' };
+  const computed: Quantity = {
+    value: of(...known.map(({ value }) => value)),
+    from: certainty[least] ?? 'assumed',
+  };
+  return computed as Known<Q>;
 }
 
 /** Their sum; undefined where one of them is not known. */

@@ -30,7 +30,12 @@ const normalisedBytes = ({ mean, std }: ImageSettings): Float32Array[] =>
 /** The patches that an image of this size becomes. */
 export const gridOf = (
   { width, height }: { readonly width: number; readonly height: number },
-  { patchSize, mergeSize, minPixels, maxPixels }: ImageSettings,
+  {
+    patchSize,
+    mergeSize,
+    minPixels,
+    maxPixels,
+  }: Pick<ImageSettings, 'patchSize' | 'mergeSize' | 'minPixels' | 'maxPixels'>,
 ): Grid => {
   const size = smartResize(height, width, patchSize * mergeSize, minPixels, maxPixels);
   return { t: 1, h: size.height / patchSize, w: size.width / patchSize };

@@ -38,7 +38,7 @@ export interface Reader {
 }
 
 /** Cases and images that are counted: enough for a mean, few enough to wait for. */
-const [COUNTED_CASES, COUNTED_IMAGES] = [500, 50];
+const [COUNTED_CASES, COUNTED_IMAGES] = [2000, 50];
 
 /** Tokens that the chat template puts before and after an image. */
 const AROUND_IMAGE = 2;

@@ -1,5 +1,6 @@
 import { Context, CancelledFailure, heartbeat } from '@temporalio/activity';
-import { type Client, WorkflowFailedError } from '@temporalio/client';
+import { type Client, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import type { ActivityCancellationDetails } from '@temporalio/common';
 import type { Digest } from '../../schemas/digest.ts';
 import type { Limits, Queues } from '../../schemas/pipeline-input.ts';
 import type { StepOutcome, StepSpec } from '../../schemas/step.ts';
@@ -16,6 +17,24 @@ export interface JoinInput {
 
 /** Name of the workflow that executes one action of one store. */
 export const stepWorkflowId = (storeId: string, key: Digest): string => `step/${storeId}/${key.slice(7)}`;
+
+/**
+ * Whether a run wants its step no longer: it was cancelled, or it is gone. An attempt is `notFound` too when its
+ * heartbeats were late and another attempt took its place; the run is open then, and that attempt waits on.
+ */
+export async function letsGo(
+  { workflow }: Pick<Client, 'workflow'>,
+  workflowId: string,
+  details: Pick<ActivityCancellationDetails, 'cancelRequested' | 'notFound'> | undefined,
+): Promise<boolean> {
+  if (details?.cancelRequested === true || details?.notFound !== true)
+    return details?.cancelRequested === true;
+  try {
+    return (await workflow.getHandle(workflowId).describe()).status.name !== 'RUNNING';
+  } catch (error) {
+    return error instanceof WorkflowNotFoundError;
+  }
+}
 
 /**
  * Starts the workflow of an action or joins the open one, and waits for its outcome. Cancelled, it lets go of the step,
@@ -48,8 +67,8 @@ export async function joinStep(
     return await Promise.race([outcome, context.cancelled]);
   } catch (error) {
     // A worker that shuts down is no reason to stop the step: this activity goes on elsewhere.
-    const letGo = context.cancellationDetails?.cancelRequested || context.cancellationDetails?.notFound;
-    if (error instanceof CancelledFailure && letGo)
+    const { workflowId } = context.info.workflowExecution!;
+    if (error instanceof CancelledFailure && (await letsGo(client, workflowId, context.cancellationDetails)))
       await client.workflow
         .getHandle(handle.workflowId)
         .signal('release', runId)

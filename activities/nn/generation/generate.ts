@@ -27,10 +27,12 @@ export interface GeneratorOptions {
 /** New tokens that share a part of the cache: what is read of a part is all of it, what is behind it is not. */
 const chunkTokens = 64;
 
-/** Completes prompts with entry points that were added to a program; weights are read anew after `prepare`. */
+/** Completes prompts with entry points that were added to a program; weights are read anew after `prepare`, an adapter after `adapt`. */
 export interface Generator {
-  /** Copies and merges the weights; due before the first batch and whenever the weights have changed. */
+  /** Copies weights and adapter; due before the first batch and whenever weights have changed. */
   prepare(session: Session): void;
+  /** Takes the adapter as it stands, of a generator that is prepared; due when it alone has changed. */
+  adapt(session: Session): void;
   /** `group` completions of each request, in order. */
   generate(
     session: Session,
@@ -72,6 +74,9 @@ export function addGenerator(program: Program, options: GeneratorOptions): Gener
   return {
     prepare: (session) => {
       if (weights.prepareEntry !== undefined) session.run(weights.prepareEntry);
+    },
+    adapt: (session) => {
+      if (weights.adaptEntry !== undefined) session.run(weights.adaptEntry);
     },
     generate: async (session, requests, sampling, ledger) => {
       if (sampling.maxNewTokens > options.maxNewTokens)

@@ -1,24 +1,26 @@
-import { fusedName, tilesName, weight } from '../linear.ts';
+import { fusedName, reductionName, tilesName, weight } from '../linear.ts';
 import type { Parameters } from '../linear.ts';
-import { lowRankMatrix } from '../lora.ts';
 import type { ModelConfig } from '../models/config.ts';
 import { headModule } from '../models/text.ts';
-import type { Value } from '../ops/node.ts';
+import type { Node, Value } from '../ops/node.ts';
+import { dim } from '../ops/shape.ts';
 import type { Shape } from '../ops/shape.ts';
 import { Trace } from '../ops/trace.ts';
 import type { Program } from '../runtime/program.ts';
-import { hasTiles, tiled } from '../tiles.ts';
+import { hasTiles, tiled, tileWidth } from '../tiles.ts';
 import { asTraced } from './entries.ts';
 
 /**
- * Weights as new tokens are decoded with. In float32 an adapter is merged into a copy, modules with one input lie in one matrix, and
- * matrices in tiles: a step of a few rows is bound by the reading of weights and by the number of operations, so all of it pays.
- * Weights in bfloat16 are read as they are, with the adapter beside them: merged, an update smaller than their last place would
- * be lost.
+ * Weights as new tokens are decoded with. In float32 they are a copy in which modules with one input lie in one matrix, and
+ * matrices in tiles: a step of a few rows is bound by the reading of weights and by the number of operations, so both pay. The
+ * adapter's B lies under the tiles, as weights of what A makes of the input: to take an adapter anew writes a few rows, not every
+ * weight. Weights in bfloat16 are read as they are, with the adapter beside them.
  */
 export interface DecodingWeights {
-  /** Run after the weights or the adapter have changed; undefined where nothing is copied. */
+  /** Copies weights and adapter; run once they are there and when weights have changed. Undefined where nothing is copied. */
   readonly prepareEntry: string | undefined;
+  /** Takes the adapter as it stands; run when it alone has changed. */
+  readonly adaptEntry: string | undefined;
   readonly read: (t: Trace) => Parameters;
 }
 
@@ -30,7 +32,7 @@ const fusions = [
   ['mlp.down_proj'],
 ];
 
-/** Adds the entry point that merges and copies. `source` gives the weights and, where there is one, the adapter. */
+/** Adds the entry points that copy. `source` gives the weights and, where there is one, the adapter. */
 export function addDecodingWeights(
   program: Program,
   name: string,
@@ -38,53 +40,106 @@ export function addDecodingWeights(
   source: (t: Trace) => Parameters,
 ): DecodingWeights {
   const head = headModule(config);
-  if (weight(source(new Trace()), `${head}.weight`).dtype === 'bfloat16')
-    return { prepareEntry: undefined, read: source };
+  const given = source(new Trace());
+  if (weight(given, `${head}.weight`).dtype === 'bfloat16')
+    return { prepareEntry: undefined, adaptEntry: undefined, read: source };
   const layers = Array.from({ length: config.text.layers }, (_, layer) => `model.layers.${layer}.`);
   const groups = layers.flatMap((layer) =>
     fusions.map((modules) => modules.map((module) => `${layer}${module}`)),
   );
-  const copies: { readonly key: string; readonly shape: Shape }[] = [];
-  const prepareEntry = `${name}/prepare`;
-  program.entry(
-    prepareEntry,
-    (t) => {
-      const params = source(t);
-      const writes = [...groups, [head]].flatMap((modules) =>
-        Object.entries(joined(t, params, modules)).map(([key, value]) => {
-          copies.push({ key, shape: value.shape });
-          return t.overwrite(t.scratch(`${name}/${key}`, value.shape), value);
-        }),
-      );
-      return { outputs: { done: t.after(writes, t.scalar(1, 'int32')) } };
-    },
-    asTraced,
-  );
-  return {
-    prepareEntry,
-    read: (t) => ({
-      base: {
-        ...source(t).base,
-        ...Object.fromEntries(
-          copies.map(({ key, shape }) => [key, t.scratch(`${name}/${key}`, shape)] as const),
-        ),
+  const copies = new Map<string, Shape>();
+  const entry = (kind: string, writesOf: (t: Trace, joined: Joined) => readonly Node[]): string => {
+    program.entry(
+      `${name}/${kind}`,
+      (t) => {
+        const params = source(t);
+        const writes = [...groups, [head]].flatMap((modules) => writesOf(t, join(t, params, modules)));
+        return { outputs: { done: t.after(writes, t.scalar(1, 'int32')) } };
       },
-    }),
+      asTraced,
+    );
+    return `${name}/${kind}`;
+  };
+  const held = (t: Trace, key: string, shape: Shape): Value => t.scratch(`${name}/${key}`, shape);
+  const overwrite = (t: Trace, key: string, value: Value): Node => {
+    copies.set(key, value.shape);
+    return t.overwrite(held(t, key, value.shape), value);
+  };
+
+  const prepareEntry = entry('prepare', (t, { module, W, bias, lora }) => {
+    const biases = bias === undefined ? [] : [overwrite(t, `${module}.bias`, bias)];
+    if (!hasTiles(W.shape)) return [...biases, overwrite(t, `${module}.weight`, merged(t, W, lora))];
+    if (lora === undefined) return [...biases, overwrite(t, tilesName(module), tiled(t, W))];
+    const tiles = t.concat([tiled(t, W), tiled(t, lora.b)], 1); // [N/32, K + R, 32]
+    return [...biases, overwrite(t, tilesName(module), tiles), overwrite(t, reductionName(module), lora.a)];
+  });
+  if (given.lora === undefined) return { prepareEntry, adaptEntry: undefined, read };
+  const adaptEntry = entry('adapt', (t, { module, W, lora }) => {
+    if (lora === undefined) return [];
+    if (!hasTiles(W.shape)) return [overwrite(t, `${module}.weight`, merged(t, W, lora))];
+    const B = tiled(t, lora.b); // [N/32, R, 32]
+    const [T = 0, R = 0] = B.shape;
+    const [K, rows] = [dim(W.shape, 1), dim(W.shape, 1) + R];
+    const tile = t.ints(
+      Array.from({ length: T }, (_, i) => i * rows + K),
+      [T, 1],
+    );
+    const places = t.add(tile, t.ints(Array.from({ length: R }, (_, j) => j)));
+    const tiles = held(t, tilesName(module), [T, rows, tileWidth]);
+    const written = t.overwriteRows(tiles, t.reshape(places, [-1]), t.reshape(B, [-1, tileWidth]));
+    return [overwrite(t, reductionName(module), lora.a), written.node];
+  });
+  return { prepareEntry, adaptEntry, read };
+
+  function read(t: Trace): Parameters {
+    const copied = Array.from(copies, ([key, shape]) => [key, held(t, key, shape)] as const);
+    return { base: { ...source(t).base, ...Object.fromEntries(copied) } };
+  }
+}
+
+/** Modules with one input as one. */
+interface Joined {
+  readonly module: string;
+  /** [N, K] */
+  readonly W: Value;
+  /** [N] */
+  readonly bias: Value | undefined;
+  /** A [R, K] with the scale in it, and B [N, R], a block for each module that has an adapter. */
+  readonly lora: { readonly a: Value; readonly b: Value } | undefined;
+}
+
+function join(t: Trace, params: Parameters, modules: readonly string[]): Joined {
+  const weights = modules.map((module) => weight(params, `${module}.weight`));
+  const biases = modules.flatMap((module) => params.base[`${module}.bias`] ?? []);
+  const pairs = modules.map((module) => params.lora?.[module]);
+  const ranks = pairs.map((pair) => (pair === undefined ? 0 : dim(pair.a.shape, 0)));
+  const R = ranks.reduce((sum, rank) => sum + rank, 0);
+  let from = 0;
+  const blocks = pairs.map((pair, i) => {
+    if (pair === undefined) return t.full([dim(weights[i]!.shape, 0), R], 0);
+    const before = from;
+    from += ranks[i]!;
+    return t.pad(pair.b, [
+      [0, 0],
+      [before, R - from],
+    ]);
+  });
+  return {
+    module: fusedName(modules),
+    W: t.concat(weights, 0),
+    bias: biases.length === 0 ? undefined : t.concat(biases, 0),
+    lora:
+      R === 0
+        ? undefined
+        : {
+            a: t.concat(
+              pairs.flatMap((pair) => (pair === undefined ? [] : [t.scale(pair.a, pair.scale)])),
+              0,
+            ),
+            b: t.concat(blocks, 0),
+          },
   };
 }
 
-/** The weights of modules with one input as one matrix, its adapter merged, in tiles if it has a whole number of them; and their biases. */
-function joined(t: Trace, params: Parameters, modules: readonly string[]): Record<string, Value> {
-  const W = t.concat(
-    modules.map((module) => {
-      const pair = params.lora?.[module];
-      const frozen = weight(params, `${module}.weight`);
-      return pair === undefined ? frozen : t.add(frozen, lowRankMatrix(t, pair));
-    }),
-    0,
-  );
-  const name = fusedName(modules);
-  const matrix = hasTiles(W.shape) ? { [tilesName(name)]: tiled(t, W) } : { [`${name}.weight`]: W };
-  const biases = modules.flatMap((module) => params.base[`${module}.bias`] ?? []);
-  return biases.length === 0 ? matrix : { ...matrix, [`${name}.bias`]: t.concat(biases, 0) };
-}
+const merged = (t: Trace, W: Value, lora: Joined['lora']): Value =>
+  lora === undefined ? W : t.add(W, t.matmul(lora.b, lora.a));

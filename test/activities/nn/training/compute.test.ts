@@ -119,7 +119,7 @@ describe.skipIf(!hasShared).each(FAMILIES)('training the golden %s', (family) =>
           params: GbaParams.parse({
             rank: 4,
             alpha: 8,
-            learningRate: 2e-2,
+            learningRate: 5e-3,
             steps: 12,
             promptsPerStep: 1,
             group: 16,

@@ -189,8 +189,14 @@ const works: readonly Work[] = [
   },
 ];
 
-const median = (numbers: readonly number[]): number =>
-  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+/** Of an even count the mean of the two in the middle. */
+function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const [low = Number.NaN, high = Number.NaN] = [(sorted.length - 1) / 2, sorted.length / 2].map(
+    (at) => sorted[Math.floor(at)],
+  );
+  return (low + high) / 2;
+}
 const figure = (x: number): string => (x >= 100 ? x.toFixed(0) : x.toPrecision(3));
 
 const kinds = options.only.split(',');

@@ -133,7 +133,9 @@ describe('a program that XLA compiles', () => {
     const t = new Trace();
     vocabulary(t);
     const recorded = new Set(t.nodes.map(({ op }) => op));
-    const sources = ['elementwise', 'trace'].map((file) => `../../../../activities/nn/ops/${file}.ts`);
+    const sources = ['elementwise', 'layout', 'trace'].map(
+      (file) => `../../../../activities/nn/ops/${file}.ts`,
+    );
     for (const source of sources) {
       const text = readFileSync(new URL(source, import.meta.url), 'utf8');
       for (const [, op = ''] of text.matchAll(/(?:one|unary|binary|compare|record|reduce)\(\s*'([A-Z]\w+)'/g))

@@ -26,9 +26,9 @@ describe('a table', () => {
     ]));
 
   it('has separators, line ends and quotes inside quoted cells', async () =>
-    expect(await read('quoted.csv', 'x,y\r\n"a, ""b""\r\nc",""\r\n"""",d"e\r\n')).toEqual([
+    expect(await read('quoted.csv', 'x,y\r\n"a, ""b""\r\nc",""\r\n"""",de\r\n')).toEqual([
       { x: 'a, "b"\r\nc', y: '' },
-      { x: '"', y: 'd"e' },
+      { x: '"', y: 'de' },
     ]));
 
   it('is cut at tabs where its name says so, after a byte order mark, empty lines passed over', async () =>
@@ -44,13 +44,19 @@ describe('a table', () => {
   });
 
   it.each([
-    ['x,y\n1,2\n1\n', /record 2: 1 cells under 2 names/],
-    ['x,y\n1,"2\n3,4\n', /a quote is opened and never closed/],
-    ['x,y\n1,"2"3\n', /after a closing quote stands "3"/],
+    ['x,y\n1,2\n1\n', /columns length is 2, got 1 on line 3/],
+    ['x,y\n1,"2\n3,4\n', /Quote Not Closed.*at line 3/],
+    ['x,y\n1,"2"3\n', /Invalid Closing Quote: got "3" at line 2/],
+    ['x,y\n1,2"3\n', /Invalid Opening Quote.*at line 2/],
   ])('that cannot be cut is refused: %j', async (text, problem) => {
     const refused = read('bad.csv', text);
     await expect(refused).rejects.toThrow(BadTable);
     await expect(refused).rejects.toThrow(problem);
     await expect(refused).rejects.toThrow(/bad\.csv/);
+  });
+
+  it('that is not there is named', async () => {
+    const rows = readDelimited(path.join(folder, 'none.csv'));
+    await expect(rows.next()).rejects.toThrow(/ENOENT.*none\.csv/);
   });
 });

@@ -14,7 +14,7 @@ function passing(error: Error): boolean {
   if (error instanceof StoreError) return error.retryable;
   if (error instanceof ChildDied || error instanceof StaleWorker) return true;
   const type = error instanceof StageFailed ? error.type : error.name;
-  return type === 'TeacherUnavailable' || type === 'ProbeFailed';
+  return ['TeacherUnavailable', 'ProbeFailed', 'DamagedMeasurement'].includes(type);
 }
 
 /**

@@ -1,17 +1,17 @@
 import { execFile } from 'node:child_process';
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { z } from 'zod';
 import { digestOf, hexOf } from '../../artifacts/canonical.ts';
 import { ProductProbe } from '../../schemas/product-probe.ts';
 import { machineFacts } from './environment.ts';
+import { keptMeasurement } from './kept-measurement.ts';
 import { childEnvironment } from './supervise.ts';
 
 const CHILD = fileURLToPath(new URL('./product-probe-child.ts', import.meta.url));
 
-/** The products could not be timed, or what was kept of it is not readable. */
+/** The products could not be timed. */
 export class ProbeFailed extends Error {
   override readonly name = 'ProbeFailed';
 }
@@ -35,33 +35,15 @@ async function measure(threads: number): Promise<unknown> {
   }
 }
 
-async function readKept(file: string): Promise<ProductProbe | undefined> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  try {
-    return ProductProbe.parse(JSON.parse(text));
-  } catch (error) {
-    const why = error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
-    throw new ProbeFailed(`${file} is damaged (${why}): remove it, and it is measured again`, {
-      cause: error,
-    });
-  }
-}
-
 /**
  * How fast this machine multiplies with so many threads. Measured once for each kind of machine and kept in `folder`; where
  * several processes measure at once, all take the answer of the first, since keys depend on it.
- * Throws {@link ProbeFailed}.
+ * Throws {@link ProbeFailed} and `DamagedMeasurement`.
  */
 export async function probeProducts(folder: string, threads: number): Promise<ProductProbe> {
   const machine = { ...(await machineFacts()), threads: String(threads) };
   const file = path.join(folder, `products-${hexOf(digestOf(machine)).slice(0, 16)}.json`);
-  const kept = await readKept(file);
+  const kept = await keptMeasurement(file, ProductProbe);
   if (kept !== undefined) return kept;
   const probe = ProductProbe.parse({ version: 1, machine, speeds: await measure(threads) });
   await mkdir(folder, { recursive: true });
@@ -74,5 +56,5 @@ export async function probeProducts(folder: string, threads: number): Promise<Pr
   } finally {
     await rm(whole);
   }
-  return (await readKept(file)) ?? probe;
+  return (await keptMeasurement(file, ProductProbe)) ?? probe;
 }

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { autoArithmetic, BadCompute, resolveCompute } from '../../../activities/shell/arithmetic.ts';
 import { computeEnvironment, machineFacts } from '../../../activities/shell/environment.ts';
-import { ProbeFailed, probeProducts } from '../../../activities/shell/product-probe.ts';
+import { DamagedMeasurement } from '../../../activities/shell/kept-measurement.ts';
+import { probeProducts } from '../../../activities/shell/product-probe.ts';
 import { ProductProbe } from '../../../schemas/product-probe.ts';
 import { inFloat32 } from '../_compute.ts';
 
@@ -67,7 +68,7 @@ describe('arithmetic', () => {
     await writeFile(file, JSON.stringify(kept));
     expect(await probeProducts(folder, 2)).toEqual(kept);
     await writeFile(file, text.slice(0, 40));
-    await expect(probeProducts(folder, 2)).rejects.toThrow(ProbeFailed);
+    await expect(probeProducts(folder, 2)).rejects.toThrow(DamagedMeasurement);
     await expect(probeProducts(folder, 2)).rejects.toThrow(`${file} is damaged`);
   });
 

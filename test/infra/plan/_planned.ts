@@ -6,7 +6,8 @@ import { plannedCases } from '../../../infra/plan/cases.ts';
 import type { PlannedCases } from '../../../infra/plan/cases.ts';
 import { planRun } from '../../../infra/plan/plan.ts';
 import type { PlannedStage } from '../../../infra/plan/plan.ts';
-import { caseSources, PipelineConfig } from '../../../schemas/config.ts';
+import { caseSources } from '../../../schemas/config.ts';
+import type { PipelineConfig } from '../../../schemas/config.ts';
 import { presets } from '../../../schemas/presets.ts';
 
 export const { demo } = presets;

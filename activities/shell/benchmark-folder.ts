@@ -116,8 +116,8 @@ async function unpack(
 }
 
 /**
- * All cases of a benchmark's folder, or of one data file, in the order of the files. The format is told by what the files hold. Images that the files
- * themselves hold are written into `unpacked`; without it they count as absent.
+ * All cases of a benchmark's folder, or of one data file, in the order of the files. The format is told by what the files
+ * hold. Images that the files themselves hold are written into `unpacked`; without it they count as absent.
  *
  * Throws {@link NoBenchmark}, {@link AmbiguousBenchmark} or `BadTable`.
  */

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
+import { WorkflowNotFoundError } from '@temporalio/client';
 import { ulid } from 'ulid';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chunkKey } from '../../artifacts/keys.ts';
@@ -156,6 +157,16 @@ describe('a step that computes in a child process', () => {
       ((await run.query('progress')) as { steps: StepState[] }).steps[0];
     await until('the step has a key', async () => (await stepOf(first))?.key !== undefined, 60);
     const step = client.workflow.getHandle(stepWorkflowId(store.id, (await stepOf(first))!.key!));
+    const opened = async (): Promise<boolean> => {
+      try {
+        return (await step.describe()).status.name === 'RUNNING';
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return false;
+        throw error;
+      }
+    };
+    // A run knows the step's key before it joins the step.
+    await until('the step is open', opened, 60);
     /** Signals of a name that the step has taken in: those after its last completed task it has not seen. */
     const taken = async (signal: string): Promise<number> => {
       const { events } = await step.fetchHistory();

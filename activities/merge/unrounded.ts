@@ -26,6 +26,7 @@ export const unroundedSum = (base: Checkpoint, vector: OpenVector, factor = 1): 
         vector.tensors.has(name) ? { ...spec, dtype: 'F32' as const } : spec,
       ]),
     ),
+    range: (name) => (vector.tensors.has(name) ? undefined : base.range(name)),
     read,
     readRaw,
     async readInto(name, bytes) {

@@ -1,8 +1,10 @@
-import { readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { z } from 'zod';
 import { withVector } from '../../activities/merge/open-vector.ts';
+import { alignCheckpoint } from '../../activities/nn/checkpoint/align-checkpoint.ts';
+import { openCheckpoint } from '../../activities/nn/checkpoint/checkpoint.ts';
 import { writeSafetensors, type Tensor } from '../../activities/nn/checkpoint/safetensors-file.ts';
 import { openAnswerer } from '../../activities/nn/generation/answerer.ts';
 import { forwardPrompt } from '../../activities/nn/generation/forward-prompt.ts';
@@ -97,6 +99,28 @@ async function generate(options: GenerateOptions): Promise<void> {
   process.stdout.write(`${JSON.stringify(answer, null, options.json === true ? undefined : 2)}\n`);
 }
 
+/** Copies into a folder beside `out` that takes its name when it is whole. */
+async function align({ model, out, json }: { model: string; out: string; json?: boolean }): Promise<void> {
+  const target = resolve(out);
+  if ((await readdir(target).catch(() => [])).length > 0)
+    throw new Error(`${out} is not empty: give a new folder`);
+  await using folder = await artifactFolder(model);
+  const source = nodeFolder(folder.path);
+  await (await openCheckpoint(source)).close();
+  await mkdir(dirname(target), { recursive: true });
+  const partial = await mkdtemp(`${target}.part-`);
+  try {
+    await alignCheckpoint(source, nodeFolder(partial), (name, done, total) =>
+      process.stderr.write(`file ${done}/${total}  ${name}\n`),
+    );
+    await rename(partial, target);
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true });
+    throw error;
+  }
+  process.stdout.write(`${json === true ? JSON.stringify({ out }) : out}\n`);
+}
+
 const number =
   (least: number, whole: boolean) =>
   (text: string): number => {
@@ -111,9 +135,11 @@ const number =
     throw new InvalidArgumentError(`It is a ${whole ? 'whole ' : ''}number from ${least}.`);
   };
 
-/** `model forward|generate`. */
+/** `model forward|generate|align`. */
 export const register = (program: Command): void => {
-  const model = program.command('model').description('run a model on one conversation');
+  const model = program
+    .command('model')
+    .description('run a model on one conversation, or copy it to be mapped');
   const common = (name: string, description: string): Command =>
     withVectorOptions(withCompute(model.command(name).description(description)))
       .requiredOption('--model <dir>', 'model folder, digest or ref')
@@ -128,4 +154,11 @@ export const register = (program: Command): void => {
     .option('--temperature <t>', '0 takes the most likely token', number(0, false), 0)
     .option('--seed <s>', 'of the random numbers', number(0, true), 0)
     .action((options: GenerateOptions) => generate(options));
+  model
+    .command('align')
+    .description('copy a model so that its weights are mapped when it is loaded, not copied into memory')
+    .requiredOption('--model <dir>', 'model folder, digest or ref')
+    .requiredOption('--out <dir>', 'new folder for the copy')
+    .option('--json', 'print one JSON document')
+    .action(align);
 };

@@ -12,9 +12,13 @@ import { cacheFolder } from '../../infra/setup/cache.mjs';
 
 const HERE = import.meta.dirname;
 const CACHE = path.join(cacheFolder(), 'bench');
-const [MODEL, PHOTO, MERGE, LARGE] = ['model-80m', 'photo.jpg', 'merge', 'model-2b'].map((name) =>
-  path.join(CACHE, name),
-) as [string, string, string, string];
+const [MODEL, PHOTO, MERGE, LARGE, ALIGNED] = [
+  'model-80m',
+  'photo.jpg',
+  'merge',
+  'model-2b',
+  'model-2b-aligned',
+].map((name) => path.join(CACHE, name)) as [string, string, string, string, string];
 
 const { values: options } = parseArgs({
   options: {
@@ -97,6 +101,11 @@ async function once(folder: string, make: (unfinished: string) => Promise<unknow
   await writeFile(made, '');
 }
 
+const cli = (...args: string[]): Promise<Record<string, number>> =>
+  jsonOf('npm', ['run', '-s', 'cli', '--', ...args, '--json']);
+
+const makeLarge = (): Promise<void> =>
+  once(LARGE, (folder) => reference(script('make-checkpoint.py'), folder));
 const makeModel = (): Promise<void> => once(MODEL, (folder) => reference(script('make-80m.py'), folder));
 
 /** PyTorch's bfloat16 takes minutes a step on a CPU that has no instructions for it. */
@@ -117,11 +126,7 @@ function tokens(
     unit: 'tokens/s',
     goal,
     prepare: makeModel,
-    ours: async () =>
-      speedOf(
-        'tokensPerSecond',
-        await jsonOf('npm', ['run', '-s', 'cli', '--', 'bench', verb, ...common, dtype, ...args, '--json']),
-      ),
+    ours: async () => speedOf('tokensPerSecond', await cli('bench', verb, ...common, dtype, ...args)),
     theirs: async () => {
       const dtypes = dtype === 'bfloat16' && (await fastBfloat16()) ? ['float32', 'bfloat16'] : ['float32'];
       const found: Result[] = [];
@@ -179,11 +184,23 @@ const works: readonly Work[] = [
     },
   },
   {
-    name: 'loading a 2B checkpoint in bfloat16',
+    name: 'loading a 2B checkpoint in bfloat16, which this project wrote',
     kind: 'load',
     unit: 'loads/s',
     goal: 1,
-    prepare: () => once(LARGE, (folder) => reference(script('make-checkpoint.py'), folder)),
+    async prepare() {
+      await makeLarge();
+      await once(ALIGNED, (folder) => cli('model', 'align', '--model', LARGE, '--out', folder));
+    },
+    ours: async () => rateOf(await typescript('load.ts', ALIGNED)),
+    theirs: async () => rateOf(await reference(script('load.py'), ALIGNED)),
+  },
+  {
+    name: 'the same, whose tensors begin at multiples of 8 bytes only',
+    kind: 'load',
+    unit: 'loads/s',
+    goal: 1,
+    prepare: () => makeLarge(),
     ours: async () => rateOf(await typescript('load.ts', LARGE)),
     theirs: async () => rateOf(await reference(script('load.py'), LARGE)),
   },

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { parseModelConfig, type ModelConfig } from '../models/config.ts';
 import { modelParameters } from '../models/parameters.ts';
 import { elementsOf, isFloating } from './dtype.ts';
-import { readJson, type ReadFolder } from './files.ts';
+import { readJson, type FileRange, type ReadFolder } from './files.ts';
 import { openSafetensors, type SafetensorsFile } from './safetensors-file.ts';
 import type { TensorSpec } from './safetensors.ts';
 import { canonicalName, listNames } from './tensor-names.ts';
@@ -21,6 +21,8 @@ export interface Checkpoint {
   readonly config: ModelConfig;
   /** Every tensor by its canonical name, text model first; the patch embedding's shape is 2-D or 5-D as stored. */
   readonly tensors: ReadonlyMap<string, TensorSpec>;
+  /** Where a tensor's stored bytes can be mapped, if they can. */
+  range(name: string): FileRange | undefined;
   /** A tensor as float32. */
   read(name: string): Promise<Float32Array>;
   /** A tensor's stored bytes. */
@@ -161,6 +163,7 @@ export const openCheckpoint = async (folder: ReadFolder): Promise<Checkpoint> =>
       path: folder.path,
       config,
       tensors,
+      range: (name) => find(name).file.range(find(name).stored),
       read: (name) => find(name).file.read(find(name).stored),
       readRaw: (name) => find(name).file.readBytes(find(name).stored),
       readInto: (name, bytes) => find(name).file.readInto(find(name).stored, bytes),

@@ -1,9 +1,19 @@
 /** What this folder needs of a file system, so that its code runs on any. `runtime/files.ts` has Node's. */
 
+/** Bytes of a file that can be mapped. */
+export interface FileRange {
+  /** Absolute. */
+  readonly path: string;
+  readonly position: number;
+  readonly bytes: number;
+}
+
 /** A file that is read by position. */
 export interface ReadAt {
   /** For error messages. */
   readonly path: string;
+  /** What it can be mapped by: an absolute path, where it is a file of the operating system's. */
+  readonly mappable?: string;
   /** Bytes. */
   readonly size: number;
   /** Exactly `length` bytes from `position`; throws if the file ends before. */

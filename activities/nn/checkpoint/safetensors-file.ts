@@ -1,10 +1,11 @@
 import { bytesOf, decode, elementsOf, encode, toFloat32, type Dtype, type TensorData } from './dtype.ts';
-import type { ReadAt, ReadFolder, Write, WriteFolder } from './files.ts';
+import type { FileRange, ReadAt, ReadFolder, Write, WriteFolder } from './files.ts';
 import {
   encodeHeader,
   headerLength,
   parseHeader,
   SafetensorsError,
+  type HeaderOptions,
   type SafetensorsHeader,
   type TensorEntry,
   type TensorSpec,
@@ -13,6 +14,8 @@ import {
 /** An open safetensors file: its header is in memory, tensors are read one by one, by position. */
 export interface SafetensorsFile extends SafetensorsHeader {
   readonly path: string;
+  /** Where the stored bytes of a tensor can be mapped. */
+  range(name: string): FileRange | undefined;
   /** The stored bytes of a tensor. */
   readBytes(name: string): Promise<Uint8Array>;
   /** The same into an array of their number. */
@@ -75,6 +78,10 @@ export const openSafetensors = async (folder: ReadFolder, name: string): Promise
     return {
       path: file.path,
       ...header,
+      range(tensor) {
+        const { position, bytes } = entry(tensor);
+        return file.mappable === undefined ? undefined : { path: file.mappable, position, bytes };
+      },
       readBytes,
       async readInto(tensor, into) {
         const { position, bytes } = entry(tensor);
@@ -121,9 +128,9 @@ export const streamSafetensors = async (
   name: string,
   specs: readonly TensorSpec[],
   produce: (spec: TensorSpec) => Promise<TensorBytes> | TensorBytes,
-  metadata?: Readonly<Record<string, string>>,
+  header?: HeaderOptions,
 ): Promise<void> => {
-  const { bytes, order } = encodeHeader(name, specs, metadata);
+  const { bytes, order } = encodeHeader(name, specs, header);
   const file = await folder.create(name);
   try {
     await file.write(bytes);
@@ -192,11 +199,7 @@ export const writeSafetensors = (
   metadata?: Readonly<Record<string, string>>,
 ): Promise<void> => {
   const specs = [...tensors].map(([tensor, { dtype, shape }]) => ({ name: tensor, dtype, shape }));
-  return streamSafetensors(
-    folder,
-    name,
-    specs,
-    (spec) => encode(spec.dtype, tensors.get(spec.name)!.data),
+  return streamSafetensors(folder, name, specs, (spec) => encode(spec.dtype, tensors.get(spec.name)!.data), {
     metadata,
-  );
+  });
 };

@@ -131,16 +131,22 @@ export const parseHeader = (file: string, fileBytes: number, json: Uint8Array): 
   return { tensors: new Map(entries.map((entry) => [entry.name, entry])), metadata };
 };
 
+export interface HeaderOptions {
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** Of what number of bytes the place of the first tensor is a multiple. */
+  readonly alignment?: 8 | 64;
+}
+
 /**
  * The bytes before the tensors (length and header) and the tensors in the order in which their bytes must follow.
  *
- * Deterministic: wide types first, then by name; JSON padded with spaces to 8 bytes, as the reference writer does, so
- * that equal tensors make equal files whoever wrote them.
+ * Deterministic: wide types first, then by name; JSON padded with spaces so that the first tensor begins at a multiple of
+ * `alignment` bytes. With 8, the reference writer's, equal tensors make equal files whoever wrote them.
  */
 export const encodeHeader = (
   file: string,
   specs: readonly TensorSpec[],
-  metadata: Readonly<Record<string, string>> = { format: 'pt' },
+  { metadata = { format: 'pt' }, alignment = 8 }: HeaderOptions = {},
 ): { readonly bytes: Uint8Array; readonly order: readonly TensorSpec[] } => {
   const order = specs.toSorted(
     (a, b) =>
@@ -168,7 +174,7 @@ export const encodeHeader = (
   // Written key by key, since an object would move keys that look like numbers to the front.
   const json = [...header].map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',');
   const text = new TextEncoder().encode(`{${json}}`);
-  const padded = Math.ceil(text.byteLength / 8) * 8;
+  const padded = Math.ceil((LENGTH_BYTES + text.byteLength) / alignment) * alignment - LENGTH_BYTES;
   if (padded > MAX_HEADER_BYTES)
     throw new SafetensorsError(file, `header of ${padded} bytes is over the limit of ${MAX_HEADER_BYTES}`);
   const bytes = new Uint8Array(LENGTH_BYTES + padded).fill(0x20);

@@ -46,6 +46,9 @@ const cutShards = (specs: readonly TensorSpec[], shardBytes: number): TensorSpec
   return shards;
 };
 
+/** TensorFlow's kernels take weights as they lie in a file, if they begin at a multiple of a cache line's bytes. */
+const MAPPABLE = { alignment: 64 } as const;
+
 const five = (n: number): string => String(n).padStart(5, '0');
 
 /**
@@ -61,13 +64,13 @@ export const writeWeights = async (
 ): Promise<void> => {
   const shards = cutShards(specs, shardBytes);
   if (shards.length <= 1) {
-    await streamSafetensors(folder, SINGLE_FILE, specs, produce);
+    await streamSafetensors(folder, SINGLE_FILE, specs, produce, MAPPABLE);
     return;
   }
   const weightMap: [string, string][] = [];
   for (const [i, shard] of shards.entries()) {
     const name = `model-${five(i + 1)}-of-${five(shards.length)}.safetensors`;
-    await streamSafetensors(folder, name, shard, produce);
+    await streamSafetensors(folder, name, shard, produce, MAPPABLE);
     weightMap.push(...shard.map((spec): [string, string] => [spec.name, name]));
   }
   await writeJson(folder, INDEX_FILE, {

@@ -1,19 +1,20 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
-import { elementsOf, encode } from '../checkpoint/dtype.ts';
+import { bytesOf, elementsOf, encode } from '../checkpoint/dtype.ts';
 import type { Session } from '../runtime/session.ts';
-import type { StoredBfloat16, VariableData } from '../runtime/variable.ts';
+import type { StoredNumbers, VariableData } from '../runtime/variable.ts';
 
-/** A weight in what frozen weights are stored in: bfloat16 as it lies in the file, or rounded to it, ties to even. */
+/** A weight in what frozen weights are stored in: as it lies in the file, or rounded to bfloat16, ties to even. */
 async function storedWeight(
   checkpoint: Checkpoint,
   name: string,
   dtype: 'float32' | 'bfloat16',
-): Promise<VariableData | StoredBfloat16> {
+): Promise<VariableData | StoredNumbers> {
   const spec = checkpoint.tensors.get(name);
-  if (spec?.dtype === 'BF16')
+  if (spec?.dtype === 'BF16' || (spec?.dtype === 'F32' && dtype === 'float32'))
     return {
-      dtype: 'bfloat16',
-      byteLength: 2 * elementsOf(spec.shape),
+      dtype: spec.dtype === 'BF16' ? 'bfloat16' : 'float32',
+      byteLength: elementsOf(spec.shape) * bytesOf(spec.dtype),
+      range: checkpoint.range(name),
       readInto: (bytes) => checkpoint.readInto(name, bytes),
     };
   const numbers = await checkpoint.read(name);

@@ -1,5 +1,5 @@
 import { mkdir, open, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { ReadAt, ReadFolder, Write, WriteFolder } from '../checkpoint/files.ts';
 
 /** One read call takes less than 2 GiB. */
@@ -26,6 +26,7 @@ const openFile = async (path: string): Promise<ReadAt> => {
   };
   return {
     path,
+    mappable: resolve(path),
     size,
     async read(position, length) {
       const bytes = new Uint8Array(length);

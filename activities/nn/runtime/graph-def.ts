@@ -1,5 +1,5 @@
 import type { Node, Value } from '../ops/node.ts';
-import { typeCodes, writeNode, writeShape } from './node-def.ts';
+import { writeNode } from './node-def.ts';
 import type { Names } from './node-def.ts';
 import { ProtobufWriter } from './protobuf.ts';
 import { isTranspose, writeTranspose } from './transpose-nodes.ts';
@@ -35,28 +35,20 @@ const functionOf = ({ name, nodes, outputs }: EntryPoint) => ({
   outputs: Object.values(outputs),
 });
 
-/** tensorflow/core/protobuf/meta_graph.proto, SignatureDef */
-function writeSignature(to: ProtobufWriter, { name, inputs, outputs, compiled }: EntryPoint): void {
+/** What a session feeds and fetches by the public names of an entry point. */
+export function tensorNames({ name, inputs, outputs, compiled }: EntryPoint): {
+  readonly inputs: ReadonlyMap<string, string>;
+  readonly outputs: ReadonlyMap<string, string>;
+} {
   const { node } = namesIn(name);
-  const writeInfo = (field: number, key: string, value: Value, tensor: string): void =>
-    to.message(field, () => {
-      to.text(1, key);
-      to.message(2, () => {
-        to.text(1, tensor);
-        to.integer(2, typeCodes[value.dtype]);
-        writeShape(to, 3, value.shape);
-      });
-    });
   const tensorOf = (value: Value): string => `${node(value.node)}:${value.index}`;
-  to.message(5, () => {
-    to.text(1, name);
-    to.message(2, () => {
-      for (const [key, value] of Object.entries(inputs)) writeInfo(1, key, value, tensorOf(value));
-      for (const [i, [key, value]] of Object.entries(outputs).entries())
-        writeInfo(2, key, value, compiled ? `${callOf(name)}:${i}` : tensorOf(value));
-      to.text(3, 'tensorflow/serving/predict');
-    });
-  });
+  const values = Object.entries(outputs);
+  return {
+    inputs: new Map(Object.entries(inputs).map(([key, value]) => [key, tensorOf(value)])),
+    outputs: new Map(
+      values.map(([key, value], i) => [key, compiled ? `${callOf(name)}:${i}` : tensorOf(value)]),
+    ),
+  };
 }
 
 /** tensorflow/core/framework/graph.proto, GraphDef */
@@ -75,14 +67,13 @@ function writeGraph(to: ProtobufWriter, field: number, entries: readonly EntryPo
   });
 }
 
-/** A saved_model.pb with the tag `serve`: the graph of the given entry points and the signature of one. */
-export function savedModel(graph: readonly EntryPoint[], signature: EntryPoint): Uint8Array {
+/** A saved_model.pb with the tag `serve`: the graph of entry points, whose tensors are known by their names. */
+export function savedModel(entries: readonly EntryPoint[]): Uint8Array {
   const to = new ProtobufWriter();
   to.integer(1, 1);
   to.message(2, () => {
     to.message(1, () => to.text(4, 'serve'));
-    writeGraph(to, 2, graph);
-    writeSignature(to, signature);
+    writeGraph(to, 2, entries);
   });
   return to.finish();
 }

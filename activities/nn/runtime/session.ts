@@ -1,18 +1,20 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Tensor } from '@tensorflow/tfjs-node-gpu';
+import type { FileRange } from '../checkpoint/files.ts';
 import type { HostArray } from '../ops/dtype.ts';
+import type { Value } from '../ops/node.ts';
 import { show, sizeOf } from '../ops/shape.ts';
 import { collectGarbage } from './collect-garbage.ts';
-import { savedModel } from './graph-def.ts';
+import { savedModel, tensorNames } from './graph-def.ts';
 import type { EntryPoint, Signature } from './graph-def.ts';
-import { loadTensorFlow } from './tensorflow.ts';
+import { canMap, mapFile } from './map-file.ts';
+import { loadTensorFlow, nodeBackend } from './tensorflow.ts';
 import type { TensorFlow, TensorFlowOptions } from './tensorflow.ts';
 import { createStaging, put } from './staging.ts';
-import { chunkBytes, wire, wireBytes, wireInto } from './variable.ts';
-import type { Chunk, StoredBfloat16, Variable, VariableData } from './variable.ts';
-
-type Model = Awaited<ReturnType<TensorFlow['node']['loadSavedModel']>>;
+import { checkStored, chunkBytes, wire, wireBytes, wireInto } from './variable.ts';
+import type { Chunk, StoredNumbers, Variable, VariableData } from './variable.ts';
 
 /** An entry point or a variable is asked for by a name, or with a size, that the program does not have. */
 export class SessionError extends Error {
@@ -20,30 +22,45 @@ export class SessionError extends Error {
 }
 
 /** Gives a variable's numbers by its name behind the group's. */
-type Read = (key: string) => VariableData | StoredBfloat16 | Promise<VariableData | StoredBfloat16>;
+type Read = (key: string) => VariableData | StoredNumbers | Promise<VariableData | StoredNumbers>;
 
 /** Bytes of a chunk above which what it was read into is freed at once. */
 const worthCollecting = 2 ** 24;
+
+/** An entry point and how the graph's tensors are called that are fed to it and fetched from it. */
+type Entry = Signature & { readonly tensors: ReturnType<typeof tensorNames> };
+
+/** One use of an entry point. What is fed is an array, or lies in a file that is mapped. */
+interface Call {
+  readonly entry: string;
+  readonly feeds: Readonly<Record<string, HostArray | FileRange>>;
+}
 
 /** A loaded program: TensorFlow runs its entry points, and its variables stay with it until `dispose`. */
 export class Session {
   readonly variables: readonly Variable[];
   readonly #tf: TensorFlow;
-  readonly #models: ReadonlyMap<string, Model>;
-  readonly #signatures: ReadonlyMap<string, Signature>;
+  /** TensorFlow's own session, by the backend's number for it. */
+  readonly #id: number;
+  readonly #entries: ReadonlyMap<string, Entry>;
   readonly #indices: ReadonlyMap<string, number>;
   readonly #chunks: readonly Chunk[];
 
   private constructor(
     tf: TensorFlow,
-    models: ReadonlyMap<string, Model>,
-    signatures: readonly Signature[],
+    id: number,
+    entries: readonly EntryPoint[],
     variables: readonly Variable[],
     chunks: readonly Chunk[],
   ) {
     this.#tf = tf;
-    this.#models = models;
-    this.#signatures = new Map(signatures.map((signature) => [signature.name, signature]));
+    this.#id = id;
+    this.#entries = new Map(
+      entries.map((entry) => {
+        const { name, inputs, outputs } = entry;
+        return [name, { name, inputs, outputs, tensors: tensorNames(entry) }];
+      }),
+    );
     this.variables = variables;
     this.#chunks = chunks;
     this.#indices = new Map(variables.map(({ name }, index) => [name, index]));
@@ -58,13 +75,9 @@ export class Session {
     const tf = loadTensorFlow(options);
     const folder = await mkdtemp(join(tmpdir(), 'mmedexpert-graph-'));
     try {
-      const models = new Map<string, Model>();
-      for (const [index, entry] of entries.entries()) {
-        // The graph is read with the first signature; tfjs reads the file again for each further one, but only for its names.
-        await writeFile(join(folder, 'saved_model.pb'), savedModel(index === 0 ? entries : [], entry));
-        models.set(entry.name, await tf.node.loadSavedModel(folder, ['serve'], entry.name));
-      }
-      return new Session(tf, models, entries, variables, chunks);
+      await writeFile(join(folder, 'saved_model.pb'), savedModel(entries));
+      const id = nodeBackend(tf).loadSavedModelMetaGraph(folder, 'serve');
+      return new Session(tf, id, entries, variables, chunks);
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -72,31 +85,64 @@ export class Session {
 
   /** Runs an entry point: arrays by input name to arrays by output name. Blocks the thread until it is done. */
   run(entry: string, feeds: Readonly<Record<string, HostArray>> = {}): Record<string, HostArray> {
-    const [model, signature] = [this.#models.get(entry), this.#signatures.get(entry)];
-    if (model === undefined || signature === undefined)
-      throw new SessionError(`the program has no entry point "${entry}"`);
-    for (const name of Object.keys(feeds))
-      if (!(name in signature.inputs)) throw new SessionError(`${entry} has no input "${name}"`);
-    const inputs = Object.entries(signature.inputs).map(([name, { shape, dtype }]) => {
-      const data = feeds[name];
-      if (data?.length !== sizeOf(shape))
-        throw new SessionError(
-          `${entry}: input "${name}" is ${dtype} ${show(shape)}, ${data === undefined ? 'not fed' : `fed ${data.length} numbers`}`,
-        );
-      return [name, this.#tf.tensor(data, [...shape], dtype as 'float32' | 'int32' | 'bool')] as const;
-    });
+    return this.#run([{ entry, feeds }]);
+  }
+
+  /** Runs entry points together; the outputs of the last. */
+  #run(calls: readonly Call[]): Record<string, HostArray> {
+    const inputs: { readonly name: string; readonly tensor: Tensor }[] = [];
     try {
-      const outputs = model.predict(Object.fromEntries(inputs));
-      return Object.fromEntries(
-        Object.entries(outputs).map(([name, tensor]) => {
-          const data = tensor.dataSync() as HostArray;
-          tensor.dispose();
-          return [name, data];
-        }),
+      let fetched: [string, string][] = [];
+      const fetches: string[] = [];
+      for (const { entry: called, feeds } of calls) {
+        const entry = this.#entry(called);
+        for (const name of Object.keys(feeds))
+          if (!(name in entry.inputs)) throw new SessionError(`${called} has no input "${name}"`);
+        for (const [name, value] of Object.entries(entry.inputs))
+          inputs.push({
+            name: entry.tensors.inputs.get(name)!,
+            tensor: this.#tensor(called, name, value, feeds[name]),
+          });
+        fetched = [...entry.tensors.outputs];
+        fetches.push(...entry.tensors.outputs.values());
+      }
+      const outputs = nodeBackend(this.#tf).runSavedModel(
+        this.#id,
+        inputs.map(({ tensor }) => tensor),
+        inputs.map(({ name, tensor: { dtype } }) => ({ name, dtype })),
+        fetches,
       );
+      const arrays = outputs.map((tensor) => {
+        const data = tensor.dataSync() as HostArray;
+        tensor.dispose();
+        return data;
+      });
+      const last = arrays.slice(-fetched.length);
+      return Object.fromEntries(fetched.map(([name], i) => [name, last[i]!]));
     } finally {
-      for (const [, tensor] of inputs) tensor.dispose();
+      for (const { tensor } of inputs) tensor.dispose();
     }
+  }
+
+  #entry(name: string): Entry {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) throw new SessionError(`the program has no entry point "${name}"`);
+    return entry;
+  }
+
+  #tensor(
+    entry: string,
+    name: string,
+    { shape, dtype }: Value,
+    data: HostArray | FileRange | undefined,
+  ): Tensor {
+    const type = dtype as 'float32' | 'int32' | 'bool';
+    if (data !== undefined && 'position' in data)
+      return mapFile(this.#tf, data, shape, type === 'float32' ? type : 'int32');
+    if (data?.length === sizeOf(shape)) return this.#tf.tensor(data, [...shape], type);
+    throw new SessionError(
+      `${entry}: input "${name}" is ${dtype} ${show(shape)}, ${data === undefined ? 'not fed' : `fed ${data.length} numbers`}`,
+    );
   }
 
   /** Writes one variable, from its own kind of numbers; a bfloat16 one from float32 (rounded) or from its bits. */
@@ -114,8 +160,9 @@ export class Session {
   }
 
   /**
-   * Writes every variable of a group, read by the name behind "group/". The largest ones come first, while there is room;
-   * some are read while TensorFlow takes those before.
+   * Writes every variable of a group, read by the name behind "group/". What lies in a file as the variable holds it is
+   * mapped where it can be: nothing may write to such a variable in place. The largest chunks come first, while there is
+   * room; some are read while TensorFlow takes those before.
    */
   async fill(group: string, read: Read): Promise<void> {
     const chunks = this.#group(group).toSorted(([, a], [, b]) => chunkBytes(b) - chunkBytes(a));
@@ -125,26 +172,39 @@ export class Session {
 
   async #write(group: string, chunks: readonly (readonly [number, Chunk])[], read: Read): Promise<void> {
     const stagings = [createStaging(), createStaging()];
-    const prepare = async (turn: number): Promise<Record<string, HostArray>> => {
-      const chunk = chunks[turn];
-      if (chunk === undefined) return {};
-      const places = stagings[turn % 2]!.reserve(chunk[1].variables.map(wireBytes));
-      const feeds = chunk[1].variables.map(async (variable, i) => {
-        const data = await read(variable.name.slice(group.length + 1));
-        return [`v${i}`, await wireInto(places[i]!, variable, data)] as const;
-      });
+    const prepare = async (turn: number): Promise<Call['feeds']> => {
+      const { variables } = chunks[turn]?.[1] ?? { variables: [] };
+      const data = await Promise.all(variables.map(async ({ name }) => read(name.slice(group.length + 1))));
+      const mapped = variables.map((variable, i) => this.#mappable(variable, data[i]!));
+      const bytes = variables.map((variable, i) => (mapped[i] === undefined ? wireBytes(variable) : 0));
+      const places = stagings[turn % 2]!.reserve(bytes);
+      const feeds = variables.map(
+        async (variable, i) =>
+          [`v${i}`, mapped[i] ?? (await wireInto(places[i]!, variable, data[i]!))] as const,
+      );
       return Object.fromEntries(await Promise.all(feeds));
     };
+    // What is mapped takes no room, and the first run of an entry point takes as long as that of all together.
+    const together: Call[] = [];
     let next = prepare(0);
     try {
       for (const [turn, [index]] of chunks.entries()) {
-        const feeds = await next;
+        const call = { entry: `set/chunk-${index}`, feeds: await next };
         next = prepare(turn + 1);
-        this.run(`set/chunk-${index}`, feeds);
+        if (Object.values(call.feeds).every((feed) => 'position' in feed)) together.push(call);
+        else this.#run([call]);
       }
     } finally {
       await next.catch(() => undefined);
     }
+    if (together.length > 0) this.#run(together);
+  }
+
+  /** Where numbers lie as a variable holds them, if they can be mapped there. */
+  #mappable(variable: Variable, data: VariableData | StoredNumbers): FileRange | undefined {
+    if (!('readInto' in data) || data.dtype !== variable.dtype) return undefined;
+    checkStored(variable, data);
+    return data.range !== undefined && canMap(this.#tf, data.range) ? data.range : undefined;
   }
 
   /** The numbers of every variable of a group, by the name behind "group/". */
@@ -162,7 +222,7 @@ export class Session {
 
   /** Frees the graph and every variable. */
   dispose(): void {
-    for (const model of this.#models.values()) model.dispose();
+    nodeBackend(this.#tf).deleteSavedModel(this.#id);
   }
 
   #variable(name: string): readonly [number, Variable] {
@@ -170,7 +230,7 @@ export class Session {
     const variable = index === undefined ? undefined : this.variables[index];
     if (index === undefined || variable === undefined)
       throw new SessionError(`the program has no variable "${name}"`);
-    if (!this.#models.has(`get/${index}`))
+    if (!this.#entries.has(`get/${index}`))
       throw new SessionError(`variable "${name}" is one of too many to be reached but with its group`);
     return [index, variable];
   }

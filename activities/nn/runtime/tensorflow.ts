@@ -1,6 +1,7 @@
 import process from 'node:process';
 import { createRequire } from 'node:module';
 import type * as tfjs from '@tensorflow/tfjs-node-gpu';
+import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js';
 
 /** The one import of TensorFlow: its thread count and flags are environment variables that it reads once, while it loads. */
 export type TensorFlow = typeof tfjs;
@@ -40,3 +41,6 @@ export function loadTensorFlow(options: TensorFlowOptions = {}): TensorFlow {
   loaded = { tf, threads };
   return tf;
 }
+
+/** The part of tfjs-node that speaks to TensorFlow: single operations and sessions. */
+export const nodeBackend = (tf: TensorFlow): NodeJSKernelBackend => tf.backend() as NodeJSKernelBackend;

@@ -1,4 +1,5 @@
 import { encode, toFloat32 } from '../checkpoint/dtype.ts';
+import type { FileRange } from '../checkpoint/files.ts';
 import type { DType, HostArray } from '../ops/dtype.ts';
 import { show, sizeOf } from '../ops/shape.ts';
 import type { Shape } from '../ops/shape.ts';
@@ -20,10 +21,12 @@ export interface Bfloat16Bits {
   readonly bytes: Uint8Array;
 }
 
-/** The same, still to be read. */
-export interface StoredBfloat16 {
-  readonly dtype: 'bfloat16';
+/** Numbers in a file, little-endian, still to be read. */
+export interface StoredNumbers {
+  readonly dtype: 'float32' | 'bfloat16';
   readonly byteLength: number;
+  /** Where they can be mapped. */
+  readonly range: FileRange | undefined;
   readInto(bytes: Uint8Array): Promise<void>;
 }
 
@@ -77,8 +80,9 @@ export function chunksOf(variables: readonly Variable[]): Chunk[] {
 /** The input that a variable is written from; bfloat16 comes in as pairs in int32, since it cannot cross itself. */
 export function receive(t: Trace, key: string, { shape, dtype }: Variable): Value {
   if (dtype !== 'bfloat16') return t.input(key, shape, dtype);
-  const bits = t.bitcastToBfloat16(t.input(key, [Math.ceil(sizeOf(shape) / 2)], 'int32'));
-  return t.reshape(t.slice(t.reshape(bits, [-1]), [0], [sizeOf(shape)]), shape);
+  const size = sizeOf(shape);
+  const bits = t.bitcastToBfloat16(t.input(key, [Math.ceil(size / 2)], 'int32'));
+  return t.reshape(size % 2 === 0 ? bits : t.slice(t.reshape(bits, [-1]), [0], [size]), shape);
 }
 
 /** What a variable is read as. */
@@ -107,25 +111,33 @@ export function wire(variable: Variable, data: VariableData): HostArray {
   return data;
 }
 
-/** The same at a place; bits that the variable holds as they are stored are read to there. */
+/** The same at a place; numbers that the variable holds as they are stored are read to there. */
 export async function wireInto(
   place: Place,
   variable: Variable,
-  data: VariableData | StoredBfloat16,
+  data: VariableData | StoredNumbers,
 ): Promise<HostArray> {
   if (!('readInto' in data)) return put(place, wire(variable, data));
   const { byteLength } = data;
-  check(variable, byteLength / 2);
-  if (variable.dtype === 'bfloat16') {
-    const bits = new Int32Array(place.buffer, place.offset, Math.ceil(byteLength / 4));
-    bits.fill(0, -1);
+  if (variable.dtype === data.dtype) {
+    checkStored(variable, data);
+    const kind = data.dtype === 'float32' ? Float32Array : Int32Array;
+    const numbers = new kind(place.buffer, place.offset, Math.ceil(byteLength / 4));
+    numbers.fill(0, -1);
     await data.readInto(new Uint8Array(place.buffer, place.offset, byteLength));
-    return bits;
+    return numbers;
   }
   const bytes = new Uint8Array(byteLength);
   await data.readInto(bytes);
-  return put(place, wire(variable, { dtype: 'bfloat16', bytes }));
+  return put(
+    place,
+    wire(variable, data.dtype === 'float32' ? new Float32Array(bytes.buffer) : { dtype: data.dtype, bytes }),
+  );
 }
+
+/** Refuses stored numbers that are not as many as the variable's. */
+export const checkStored = (variable: Variable, { dtype, byteLength }: StoredNumbers): void =>
+  check(variable, byteLength / (dtype === 'float32' ? 4 : 2));
 
 function pairs(bytes: Uint8Array): Int32Array {
   const bits = new Int32Array(Math.ceil(bytes.length / 4));

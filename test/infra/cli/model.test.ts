@@ -152,4 +152,17 @@ describe.skipIf(!hasShared)('the verb model', () => {
     expect(usage.code).toBe(2);
     expect(usage.stderr).toContain('whole number from 1');
   });
+
+  it('align copies a model that answers the same, and refuses a folder that is not empty', async () => {
+    const out = path.join(folder, 'aligned');
+    const aligned = await mmedexpert('model', 'align', '--model', model, '--out', out, '--json');
+    expect(aligned.code).toBe(0);
+    expect(JSON.parse(aligned.stdout)).toEqual({ out });
+    const generate = ['model', 'generate', '--input', input, '--max-new-tokens', '4', '--json', '--model'];
+    const [before, after] = [await mmedexpert(...generate, model), await mmedexpert(...generate, out)];
+    expect(after.stdout).toBe(before.stdout);
+    const again = await mmedexpert('model', 'align', '--model', model, '--out', out);
+    expect(again.code).toBe(1);
+    expect(again.stderr).toContain(`${out} is not empty: give a new folder`);
+  });
 });

@@ -254,7 +254,7 @@ describe('a written file', () => {
         'copy',
         [...source.tensors.values()],
         (spec) => source.readBytes(spec.name),
-        Object.fromEntries(source.metadata),
+        { metadata: Object.fromEntries(source.metadata) },
       );
       await source.close();
       expect(Buffer.compare(memory.files.get('copy')!, readFileSync(shared(path)))).toBe(0);

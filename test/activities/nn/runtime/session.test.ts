@@ -4,7 +4,7 @@ import type { Trace } from '../../../../activities/nn/ops/trace.ts';
 import type { Value } from '../../../../activities/nn/ops/node.ts';
 import { encode } from '../../../../activities/nn/checkpoint/dtype.ts';
 import { createStaging } from '../../../../activities/nn/runtime/staging.ts';
-import type { StoredBfloat16 } from '../../../../activities/nn/runtime/variable.ts';
+import type { StoredNumbers } from '../../../../activities/nn/runtime/variable.ts';
 import { Program } from '../../../../activities/nn/runtime/program.ts';
 import { loadTensorFlow, ThreadCountFixed } from '../../../../activities/nn/runtime/tensorflow.ts';
 import { expectAllClose } from '../../../_allclose.ts';
@@ -147,11 +147,16 @@ describe('a session', () => {
       },
     }));
     const session = await program.load();
-    const stored = (...values: number[]): StoredBfloat16 => {
+    const stored = (...values: number[]): StoredNumbers => {
       const bytes = encode('BF16', Float32Array.from(values));
-      return { dtype: 'bfloat16', byteLength: bytes.byteLength, readInto: async (into) => into.set(bytes) };
+      return {
+        dtype: 'bfloat16',
+        byteLength: bytes.byteLength,
+        range: undefined,
+        readInto: async (into) => into.set(bytes),
+      };
     };
-    const read = (key: string): StoredBfloat16 => (key === 'half' ? stored(1, 2, -4) : stored(0.5, 8));
+    const read = (key: string): StoredNumbers => (key === 'half' ? stored(1, 2, -4) : stored(0.5, 8));
     await session.fill('base', read);
     expect(session.get('base/half')).toEqual(Float32Array.of(1, 2, -4));
     expect(session.get('base/whole')).toEqual(Float32Array.of(0.5, 8));

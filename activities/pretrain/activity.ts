@@ -4,7 +4,8 @@ import { digestOfBytes } from '../../artifacts/canonical.ts';
 import { readBank } from '../clinic/bank.ts';
 import { writeJson } from '../nn/checkpoint/files.ts';
 import { openProcessor } from '../nn/checkpoint/processor.ts';
-import { writeSafetensors } from '../nn/checkpoint/safetensors-file.ts';
+import { encode } from '../nn/checkpoint/dtype.ts';
+import { writeWeights } from '../nn/checkpoint/write-checkpoint.ts';
 import { parseModelConfig } from '../nn/models/config.ts';
 import { nodeFolder } from '../nn/runtime/files.ts';
 import { peakMemory } from '../shell/peak-memory.ts';
@@ -76,10 +77,8 @@ export const pretrainStage = defineStage({
       },
       await checkpoints.resume(),
     );
-    const weights = new Map(
-      [...tensors].map(([name, { shape, data }]) => [name, { dtype: 'F32' as const, shape, data }]),
-    );
-    await writeSafetensors(out, 'model.safetensors', weights, { format: 'pt' });
+    const specs = [...tensors].map(([name, { shape }]) => ({ name, dtype: 'F32' as const, shape }));
+    await writeWeights(out, specs, ({ name }) => encode('F32', tensors.get(name)!.data), Infinity);
     await writeMetrics(io.outputs['model']!, history);
     const parameters = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
     return {

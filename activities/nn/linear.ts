@@ -3,7 +3,7 @@ import { dim } from './ops/shape.ts';
 import type { Trace } from './ops/trace.ts';
 import { lowRanks } from './lora.ts';
 import type { LoraPair } from './lora.ts';
-import { tiledProduct, tiledProducts, tileWidth } from './tiles.ts';
+import { rowsOf, tiledProduct, tileWidth } from './tiles.ts';
 
 /** What a forward pass computes with: weights by their names on disk, or their tiles, and LoRA pairs by the name of the module they update. */
 export interface Parameters {
@@ -62,13 +62,29 @@ export function fusedLinear(
   sizes: readonly number[],
 ): readonly Value[] | undefined {
   const fused = fusedName(modules);
-  const [tiles, bias] = [params.base[tilesName(fused)], params.base[`${fused}.bias`]];
-  if (tiles === undefined && params.base[`${fused}.weight`] === undefined) return undefined;
-  if (tiles === undefined || bias !== undefined || sizes.some((n) => n % tileWidth !== 0))
-    return t.split(linear(t, params, fused, x), sizes, -1);
-  const rows = t.reshape(x, [-1, dim(x.shape, -1)]);
-  const parts = tiledProducts(t, tilesInput(t, params, fused, rows), tiles, sizes);
-  return parts.map((y) => t.reshape(y, [...x.shape.slice(0, -1), -1]));
+  const isThere = [tilesName(fused), `${fused}.weight`].some((name) => params.base[name] !== undefined);
+  return isThere ? t.split(linear(t, params, fused, x), sizes, -1) : undefined;
+}
+
+/**
+ * The same where that matrix lies in tiles and each part is a whole number of them, which are parted without a copy: each
+ * part of n outputs is [n/32, M, 32], M the rows of x.
+ */
+export function fusedTiles(
+  t: Trace,
+  params: Parameters,
+  modules: readonly string[],
+  x: Value,
+  sizes: readonly number[],
+): readonly Value[] | undefined {
+  const fused = fusedName(modules);
+  if (params.base[tilesName(fused)] === undefined || sizes.some((n) => n % tileWidth !== 0)) return undefined;
+  const y = productInTiles(t, params, fused, t.reshape(x, [-1, dim(x.shape, -1)]));
+  return t.split(
+    y,
+    sizes.map((n) => n / tileWidth),
+    0,
+  );
 }
 
 /** Where the tiles of a module's weight are found in its stead. */
@@ -85,13 +101,16 @@ function tilesInput(t: Trace, params: Parameters, module: string, x: Value): Val
 
 /** x [M, K] → [M, N] float32. */
 function product(t: Trace, params: Parameters, module: string, x: Value): Value {
+  if (params.base[tilesName(module)] !== undefined) return rowsOf(t, productInTiles(t, params, module, x));
   const bias = params.base[`${module}.bias`];
-  const tiles = params.base[tilesName(module)];
-  if (tiles !== undefined) {
-    const y = tiledProduct(t, tilesInput(t, params, module, x), tiles);
-    return bias === undefined ? y : t.biasAdd(y, bias);
-  }
   const W = weight(params, `${module}.weight`);
   const y = t.matmul(t.cast(x, W.dtype), W, false, true);
   return t.cast(bias === undefined ? y : t.biasAdd(y, t.cast(bias, W.dtype)), 'float32');
+}
+
+/** x [M, K] → [N/32, M, 32], by a weight in tiles. */
+function productInTiles(t: Trace, params: Parameters, module: string, x: Value): Value {
+  const y = tiledProduct(t, tilesInput(t, params, module, x), weight(params, tilesName(module)));
+  const bias = params.base[`${module}.bias`];
+  return bias === undefined ? y : t.add(y, t.reshape(bias, [-1, 1, tileWidth]));
 }

@@ -19,22 +19,10 @@ export const tiled = (t: Trace, W: Value): Value =>
 /** Whether a matrix [N, K] is a whole number of tiles. */
 export const hasTiles = ([N = 0]: Shape): boolean => N % tileWidth === 0;
 
-/** `x·Wᵀ` by the tiles of W: x [M, K], tiles [N/32, K, 32] → [M, N]. */
-export const tiledProduct = (t: Trace, x: Value, tiles: Value): Value => rowsOf(t, productTiles(t, x, tiles));
-
-/** The same, cut into parts of so many outputs, each a multiple of 32: tiles lie one behind the other and are parted without a copy. */
-export const tiledProducts = (t: Trace, x: Value, tiles: Value, sizes: readonly number[]): readonly Value[] =>
-  t
-    .split(
-      productTiles(t, x, tiles),
-      sizes.map((n) => n / tileWidth),
-      0,
-    )
-    .map((part) => rowsOf(t, part));
-
-/** x [M, K] → [N/32, M, 32] */
-const productTiles = (t: Trace, x: Value, tiles: Value): Value =>
+/** `x·Wᵀ` by the tiles of W, itself in tiles: x [M, K], tiles [N/32, K, 32] → [N/32, M, 32]. */
+export const tiledProduct = (t: Trace, x: Value, tiles: Value): Value =>
   t.batchMatmul(t.reshape(x, [1, ...x.shape]), tiles);
 
 /** [n, M, 32] → [M, 32·n] */
-const rowsOf = (t: Trace, y: Value): Value => t.reshape(t.transpose(y, [1, 0, 2]), [dim(y.shape, 1), -1]);
+export const rowsOf = (t: Trace, y: Value): Value =>
+  t.reshape(t.transpose(y, [1, 0, 2]), [dim(y.shape, 1), -1]);

@@ -3,12 +3,13 @@ import { causalAttention } from '../models/attention.ts';
 import type { ModelConfig } from '../models/config.ts';
 import { multimodalRotation } from '../models/rope.ts';
 import { embedTokens, forwardText, hiddenRows, logits, textLayers } from '../models/text.ts';
-import type { Attend } from '../models/text.ts';
+import type { Attend, Attention } from '../models/text.ts';
 import type { Node, Value } from '../ops/node.ts';
 import type { Trace } from '../ops/trace.ts';
 import type { Program } from '../runtime/program.ts';
-import { byPrompt, cachedAttention, fillMask } from './cached-attention.ts';
+import { cachedAttention, fillMask } from './cached-attention.ts';
 import type { Cache } from './cached-attention.ts';
+import { newHeads } from './new-heads.ts';
 import { greedy, sample } from './sampler.ts';
 
 /** Static sizes of a batch: P prompts of at most T tokens, G completions of each, M image embeddings in all. */
@@ -193,29 +194,34 @@ function decodeStep(
   const R = P * G;
   const params = options.decoding(t);
   const slot = t.input('slot', [1], 'int32');
-  const { kvHeads: KV, headDim: D } = config.text;
+  const KV = config.text.kvHeads;
   // Where each row and key head writes, counted over all places of a chunk.
   const places = t.add(t.ints(Array.from({ length: P * KV * G }, (_, i) => i * chunk)), slot);
-  const masks = {
-    prompt: fillMask(t, t.input('lengths', [P, 1, 1, 1, 1], 'int32'), T),
-    lastChunk: fillMask(t, t.add(slot, t.ints([1])), chunk),
-  };
-  const attend: Attend = (layer, { q, k, v }) => {
-    const cached = (side: Side, x: Value): Cache => {
-      const parts = Array.from({ length: chunks }, (_, i) => chunkCache(t, options, name, layer, side, i));
-      const last = parts[chunks - 1] ?? x;
-      const rows = t.reshape(byPrompt(t, x, P, [D]), [-1, D]);
-      return {
-        prompt: promptCache(t, options, name, layer, side),
-        chunks: [...parts.slice(0, -1), t.overwriteRows(last, places, rows)],
-      };
-    };
-    return cachedAttention(t, q, cached('k', k), cached('v', v), masks);
-  };
+  const mask = t.concat(
+    [
+      fillMask(t, t.input('lengths', [P, 1, 1, 1, 1], 'int32'), T),
+      t.full([P, 1, 1, 1, (chunks - 1) * chunk], 0),
+      t.broadcastTo(fillMask(t, t.add(slot, t.ints([1])), chunk), [P, 1, 1, 1, chunk]),
+    ],
+    -1,
+  );
   const positions = t.reshape(t.input('positions', [R], 'int32'), [1, R, 1]);
   const rotation = multimodalRotation(t, config.text, t.concat([positions, positions, positions], 0));
-  const x = embedTokens(t, params, t.input('tokens', [R, 1], 'int32'));
-  const hidden = textLayers(t, params, config.text, x, rotation, attend);
+  const project = newHeads(t, params, config.text, rotation, P);
+  const attention: Attention = (layer, x) => {
+    const { q, k, v } = project(layer, x);
+    const cached = (side: Side, rows: Value): Cache => {
+      const parts = Array.from({ length: chunks }, (_, i) => chunkCache(t, options, name, layer, side, i));
+      const last = parts.pop() ?? rows;
+      return {
+        prompt: promptCache(t, options, name, layer, side),
+        chunks: [...parts, t.overwriteRows(last, places, rows)],
+      };
+    };
+    return cachedAttention(t, q, cached('k', k), cached('v', v), mask);
+  };
+  const tokens = embedTokens(t, params, t.input('tokens', [R, 1], 'int32'));
+  const hidden = textLayers(t, params, config.text, tokens, attention);
   return drawn(t, options, logits(t, params, config, t.reshape(hidden, [R, -1])), []);
 }
 

@@ -1,5 +1,6 @@
 import type { Value } from '../ops/node.ts';
 import { dim } from '../ops/shape.ts';
+import type { Shape } from '../ops/shape.ts';
 import type { Trace } from '../ops/trace.ts';
 import type { TextConfig } from './config.ts';
 
@@ -36,5 +37,11 @@ export function multimodalRotation(t: Trace, config: TextConfig, positions: Valu
 }
 
 /** Turns each head: `(x₁, x₂)·cos + (x₂, x₁)·sin`. x [..., D]; cos and sin broadcast to it. */
-export const rotate = (t: Trace, x: Value, { cos, sin }: Rotation): Value =>
-  t.add(t.mul(x, cos), t.mul(t.roll(x, dim(x.shape, -1) / 2), sin));
+export const rotate = (t: Trace, x: Value, rotation: Rotation): Value =>
+  rotateHalves(t, x, rotation, [-1, 2, dim(x.shape, -1) / 2]);
+
+/** The same of heads in any layout that has the halves of a head in the second place of `halves`, which x is reshaped to. */
+export function rotateHalves(t: Trace, x: Value, { cos, sin }: Rotation, halves: Shape): Value {
+  const swapped = t.reshape(t.reverse(t.reshape(x, halves), 1), x.shape);
+  return t.add(t.mul(x, cos), t.mul(swapped, sin));
+}

@@ -6,11 +6,12 @@
  *
  * Reference: Wang et al. 2024, https://arxiv.org/abs/2409.12191; transformers `models/qwen2_vl/modeling_qwen2_vl.py`.
  */
-import { fusedLinear, linear, linears, weight } from '../linear.ts';
+import { fusedLinear, fusedTiles, linear, linears, weight } from '../linear.ts';
 import type { Parameters } from '../linear.ts';
 import type { Value } from '../ops/node.ts';
 import { dim } from '../ops/shape.ts';
 import type { Trace } from '../ops/trace.ts';
+import { rowsOf } from '../tiles.ts';
 import { silu } from './activations.ts';
 import { causalAttention } from './attention.ts';
 import type { Heads } from './attention.ts';
@@ -39,24 +40,31 @@ export function embedTokens(t: Trace, params: Parameters, ids: Value, images?: I
 /** What becomes of the heads of a layer: the context of each query, [B, T, H·D]. */
 export type Attend = (layer: number, heads: Heads) => Value;
 
+/** The same, of the normed hidden states of a layer, [B, T, D]. */
+export type Attention = (layer: number, x: Value) => Value;
+
+/** Attention by the heads of whole rows. rotation [B, T, 1, d] */
+export const attentionOf =
+  (t: Trace, params: Parameters, config: TextConfig, rotation: Rotation, attend: Attend): Attention =>
+  (layer, x) =>
+    attend(layer, projectHeads(t, params, config, layer, x, rotation));
+
 /**
- * All layers and the final norm. `attend` is how a layer's queries see keys: whole sequences here, cached ones in generation.
+ * All layers and the final norm. `attention` is how a layer's queries see keys: whole sequences here, cached ones in generation.
  *
- * Shapes: x [B, T, D], rotation [B, T, 1, d] → hidden [B, T, D].
+ * Shapes: x [B, T, D] → hidden [B, T, D].
  */
 export function textLayers(
   t: Trace,
   params: Parameters,
   config: TextConfig,
   x: Value,
-  rotation: Rotation,
-  attend: Attend,
+  attention: Attention,
 ): Value {
   const block = (layer: number, x: Value): Value => {
     const name = `model.layers.${layer}`;
     const normed = rmsNorm(t, x, weight(params, `${name}.input_layernorm.weight`), config.normEpsilon);
-    const context = attend(layer, projectHeads(t, params, config, `${name}.self_attn`, normed, rotation));
-    const attended = t.add(x, linear(t, params, `${name}.self_attn.o_proj`, context));
+    const attended = t.add(x, linear(t, params, `${name}.self_attn.o_proj`, attention(layer, normed)));
     const inner = rmsNorm(
       t,
       attended,
@@ -81,7 +89,7 @@ export function forwardText(
   attend: Attend = (_, heads) => causalAttention(t, heads),
 ): Value {
   const rotation = multimodalRotation(t, config.text, positions);
-  return textLayers(t, params, config.text, embeds, rotation, attend);
+  return textLayers(t, params, config.text, embeds, attentionOf(t, params, config.text, rotation, attend));
 }
 
 /** Rows of hidden states by their place in the batch: hidden [B, T, D], index [N] into B·T → [N, D]. */
@@ -98,16 +106,21 @@ export const outputTable = (params: Parameters, config: ModelConfig): Value =>
 export const logits = (t: Trace, params: Parameters, config: ModelConfig, hidden: Value): Value =>
   linear(t, params, headModule(config), hidden);
 
-function projectHeads(
+/** The modules that make the heads of a layer. */
+export const headModules = (layer: number): string[] =>
+  ['q_proj', 'k_proj', 'v_proj'].map((name) => `model.layers.${layer}.self_attn.${name}`);
+
+/** x [B, T, D], rotation [B, T, 1, d] → the heads of a layer, turned. */
+export function projectHeads(
   t: Trace,
   params: Parameters,
   { heads, kvHeads, headDim }: TextConfig,
-  module: string,
+  layer: number,
   x: Value,
   rotation: Rotation,
 ): Heads {
   const [B = 0, T = 0] = x.shape;
-  const modules = ['q_proj', 'k_proj', 'v_proj'].map((name) => `${module}.${name}`);
+  const modules = headModules(layer);
   const turned = (heads + kvHeads) * headDim;
   const fused = fusedLinear(t, params, modules, x, [turned, kvHeads * headDim]);
   if (fused !== undefined) {
@@ -124,12 +137,12 @@ function feedForward(t: Trace, params: Parameters, config: TextConfig, module: s
   const I = config.intermediateSize;
   const modules = [`${module}.gate_proj`, `${module}.up_proj`];
   const down = (y: Value): Value => linear(t, params, `${module}.down_proj`, y);
+  // TensorFlow would hand gate · σ(gate) to oneDNN, which takes 200 µs to begin.
+  const gated = ([gate = x, up = x]: readonly Value[]): Value => t.mul(t.mul(gate, up), t.sigmoid(gate));
+  const tiles = fusedTiles(t, params, modules, x, [I, I]);
+  if (tiles !== undefined) return down(t.reshape(rowsOf(t, gated(tiles)), [...x.shape.slice(0, -1), I]));
   const fused = fusedLinear(t, params, modules, x, [I, I]);
-  if (fused !== undefined) {
-    const [gate = x, up = x] = fused;
-    // TensorFlow would hand gate · σ(gate) to oneDNN, which takes 200 µs to begin.
-    return down(t.mul(t.mul(gate, up), t.sigmoid(gate)));
-  }
+  if (fused !== undefined) return down(gated(fused));
   const [gate = x, up = x] = linears(t, params, modules, x);
   return down(t.mul(silu(t, gate), up));
 }

@@ -73,11 +73,10 @@ export class Layout extends Elementwise {
     const attrs = { T: { type: x.dtype }, Index: { type: 'int32' } } as const;
     return this.one('Slice', attrs, [x, this.ints(begin), this.ints(size)], size, x.dtype);
   }
-  /** Entries of the last axis moved up by `shift` places, those beyond its end to its begin. */
-  roll(x: Value, shift: number): Value {
-    const attrs = { T: { type: x.dtype }, Tshift: { type: 'int32' }, Taxis: { type: 'int32' } } as const;
-    const [by, axis] = [this.scalar(shift, 'int32'), this.scalar(x.shape.length - 1, 'int32')];
-    return this.one('Roll', attrs, [x, by, axis], x.shape, x.dtype);
+  /** Entries of one axis in reverse order. */
+  reverse(x: Value, axis: number): Value {
+    const attrs = { T: { type: x.dtype }, Tidx: { type: 'int32' } } as const;
+    return this.one('ReverseV2', attrs, [x, this.ints([axis])], x.shape, x.dtype);
   }
   /** Zeros before and after each axis. */
   pad(x: Value, widths: readonly (readonly [number, number])[]): Value {

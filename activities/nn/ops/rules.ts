@@ -119,7 +119,7 @@ export const rules: Readonly<Record<string, Rule>> = {
   LogSoftmax: (t, { node, g }) => [t.sub(g, t.mul(t.sum(g, [-1], true), t.exp(output(node))))],
 
   Reshape: (t, { node, g }) => [t.reshape(g, shapeOf(node, 0))],
-  Roll: (t, { node, g }) => [t.roll(g, -(constantOf(node.inputs[1])[0] ?? 0))],
+  ReverseV2: (t, { node, g }) => [t.reverse(g, constantOf(node.inputs[1])[0] ?? 0)],
   Transpose: (t, { node, g }) => {
     const inverse: number[] = [];
     for (const [to, from] of constantOf(node.inputs[1]).entries()) inverse[from] = to;

@@ -52,7 +52,7 @@ const outputNames: Readonly<Record<string, readonly string[]>> = {
   ReadVariableOp: ['value'],
   RealDiv: ['z'],
   Reshape: ['output'],
-  Roll: ['output'],
+  ReverseV2: ['output'],
   Rsqrt: ['y'],
   SelectV2: ['output'],
   Sigmoid: ['y'],

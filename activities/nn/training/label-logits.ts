@@ -6,7 +6,7 @@ import type { Parameters } from '../linear.ts';
 import { causalAttention } from '../models/attention.ts';
 import type { ModelConfig, TextConfig } from '../models/config.ts';
 import { multimodalRotation } from '../models/rope.ts';
-import { embedTokens, hiddenRows, outputTable, textLayers } from '../models/text.ts';
+import { attentionOf, embedTokens, hiddenRows, outputTable, textLayers } from '../models/text.ts';
 import type { Attend } from '../models/text.ts';
 import type { DType } from '../ops/dtype.ts';
 import type { Value } from '../ops/node.ts';
@@ -64,7 +64,8 @@ export const labelHidden = (
   const embeds = embedTokens(t, params, batch.ids, images); // [1, N, D]
   const rotation = multimodalRotation(t, config.text, batch.positions);
   const { dtype } = outputTable(params, config);
-  const hidden = textLayers(t, params, config.text, embeds, rotation, attendInRows(t, batch, dtype));
+  const attention = attentionOf(t, params, config.text, rotation, attendInRows(t, batch, dtype));
+  const hidden = textLayers(t, params, config.text, embeds, attention);
   return hiddenRows(t, hidden, batch.targets);
 };
 

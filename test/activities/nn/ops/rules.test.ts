@@ -95,7 +95,7 @@ const cases: readonly Case[] = [
     f: (t, x) => t.crossEntropy(x, t.ints([3, 1])),
   },
   { name: 'Reshape', shapes: [[2, 3]], f: (t, x) => t.square(t.reshape(x, [3, -1])) },
-  { name: 'Roll', shapes: [[2, 5]], f: (t, x) => t.square(t.roll(t.mul(x, x), 2)) },
+  { name: 'ReverseV2', shapes: [[2, 5]], f: (t, x) => t.square(t.reverse(t.mul(x, x), 1)) },
   {
     name: 'Mul of a value by its sigmoid',
     shapes: [[2, 3]],

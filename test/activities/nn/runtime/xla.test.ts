@@ -64,7 +64,7 @@ const vocabulary = (t: Trace): { outputs: Record<string, Value> } => {
     Softmax: t.softmax(square),
     LogSoftmax: t.logSoftmax(square),
     crossEntropy: t.crossEntropy(square, places),
-    Roll: t.roll(x, 1),
+    ReverseV2: t.reverse(x, 0),
     Transpose: t.transpose(t.mul(square, table), [1, 0]),
     ConcatV2: t.concat([x, positive], 0),
     SplitV: t.split(x, [1, 3], 0)[1]!,

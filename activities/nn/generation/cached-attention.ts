@@ -1,28 +1,31 @@
-import { masked } from '../models/attention.ts';
 import type { Value } from '../ops/node.ts';
 import { dim } from '../ops/shape.ts';
 import type { Trace } from '../ops/trace.ts';
-
-/** Keys or values of prompts, which a group of rows shares, and of the tokens each row has added, in chunks. */
-export interface Cache {
-  /** [P, KV, T, D] */
-  readonly prompt: Value;
-  /** Each [P, KV, G, C, D] */
-  readonly chunks: readonly Value[];
-}
+import type { Cache } from './caches.ts';
 
 /**
- * Attention of one new token a row: over its prompt, computed once for all rows of the prompt, and over the row's own tokens.
+ * Attention of one new token a row: over what the rows of a prompt share, computed once for all of them, and over the row's own
+ * chunks.
  *
- * Shapes: q [P, KV, G, share, D], divided by √D → context [P·G, 1, H·D]; keys and values as in `Cache`; mask [P, 1, 1, 1, S]
- * over the places of the prompt and of all chunks: 0 for those that are seen, `masked` for the others.
+ * Shapes: q [P, KV, G, share, D], divided by √D → context [P·G, 1, H·D]; keys and values as in `Cache`; mask [P, 1, G or 1, 1, S]
+ * over all their places.
  */
 export function cachedAttention(t: Trace, q: Value, keys: Cache, values: Cache, mask: Value): Value {
   const [P = 0, KV = 0, G = 0, share = 0, D = 0] = q.shape;
-  const T = dim(keys.prompt.shape, 2);
-  const overPrompt = t.batchMatmul(t.reshape(q, [P, KV, G * share, D]), keys.prompt, false, true);
+  const context =
+    keys.chunks.length === 0
+      ? sharedAttention(t, q, keys.shared, values.shared, mask)
+      : chunkedAttention(t, q, keys, values, mask);
+  const rows = G === 1 || KV === 1 ? context : t.transpose(context, [0, 2, 1, 3, 4]);
+  return t.reshape(rows, [P * G, 1, KV * share * D]);
+}
+
+function chunkedAttention(t: Trace, q: Value, keys: Cache, values: Cache, mask: Value): Value {
+  const [P = 0, KV = 0, G = 0, share = 0, D = 0] = q.shape;
+  const S = dim(keys.shared.shape, 2);
+  const shared = t.batchMatmul(t.reshape(q, [P, KV, G * share, D]), keys.shared, false, true);
   const scores = [
-    t.reshape(overPrompt, [P, KV, G, share, T]),
+    t.reshape(shared, [P, KV, G, share, S]),
     ...keys.chunks.map((chunk) => t.batchMatmul(q, chunk, false, true)), // [P, KV, G, share, C]
   ];
   const weights = t.split(
@@ -33,16 +36,28 @@ export function cachedAttention(t: Trace, q: Value, keys: Cache, values: Cache, 
   const contexts = weights.map((part, i) => {
     const chunk = values.chunks[i - 1];
     if (chunk !== undefined) return t.batchMatmul(part, chunk);
-    const shared = t.batchMatmul(t.reshape(part, [P, KV, G * share, T]), values.prompt);
-    return t.reshape(shared, [P, KV, G, share, D]);
+    const summed = t.batchMatmul(t.reshape(part, [P, KV, G * share, S]), values.shared);
+    return t.reshape(summed, [P, KV, G, share, D]);
   });
-  const context = t.addAll(contexts);
-  const rows = G === 1 || KV === 1 ? context : t.transpose(context, [0, 2, 1, 3, 4]);
-  return t.reshape(rows, [P * G, 1, KV * share * D]);
+  return t.addAll(contexts);
 }
 
-/** [..., n] where the first `count` of n places get 0 and the rest `masked`; count [..., 1] int32. */
-export function fillMask(t: Trace, count: Value, n: number): Value {
-  const places = t.ints(Array.from({ length: n }, (_, i) => i));
-  return t.where(t.less(places, count), t.scalar(0), t.scalar(masked));
+/**
+ * Each head by itself, in products of two matrices, which TensorFlow gives one thread where they are small; the sum of the
+ * weights divides their few contexts, not the weights.
+ */
+function sharedAttention(t: Trace, q: Value, keys: Value, values: Value, mask: Value): Value {
+  const [P = 0, KV = 0, G = 0, share = 0, D = 0] = q.shape;
+  const S = dim(keys.shape, 2);
+  const ones = Array.from({ length: P * KV }, () => 1);
+  const heads = (x: Value, rows: number, columns: number): Value[] =>
+    t.split(t.reshape(x, [P * KV, rows, columns]), ones, 0).map((head) => t.reshape(head, [rows, columns]));
+  const masks = heads(t.broadcastTo(mask, [P, KV, G, share, S]), G * share, S);
+  const [queries, allKeys, allValues] = [heads(q, G * share, D), heads(keys, S, D), heads(values, S, D)];
+  const contexts = queries.map((query, head) => {
+    const scores = t.add(t.matmul(query, allKeys[head]!, false, true), masks[head]!);
+    const odds = t.exp(t.sub(scores, t.max(scores, [1], true)));
+    return t.div(t.matmul(odds, allValues[head]!), t.sum(odds, [1], true));
+  });
+  return t.reshape(t.concat(contexts, 0), [P, KV, G, share, D]);
 }

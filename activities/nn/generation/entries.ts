@@ -7,8 +7,9 @@ import type { Attend, Attention } from '../models/text.ts';
 import type { Node, Value } from '../ops/node.ts';
 import type { Trace } from '../ops/trace.ts';
 import type { Program } from '../runtime/program.ts';
-import { cachedAttention, fillMask } from './cached-attention.ts';
-import type { Cache } from './cached-attention.ts';
+import { cachedAttention } from './cached-attention.ts';
+import { beginCaches, joinsFirstChunk, keepCaches, stepCaches } from './caches.ts';
+import type { CacheSizes } from './caches.ts';
 import { newHeads } from './new-heads.ts';
 import { greedy, sample } from './sampler.ts';
 
@@ -78,73 +79,40 @@ export const asTraced = { compile: false };
  */
 export function addBatchEntries(program: Program, options: EntryOptions): BatchEntries {
   const { prompts: P, group, promptTokens: T, imageEmbeddings: M } = options.sizes;
-  const cache = `${options.name}/${P}x${group}x${T}.${M}`;
-  const name = `${cache}/${options.mode}`;
-  program.entry(`${name}/prefill`, (t) => prefill(t, options, cache), asTraced);
-  let before = { options, cache };
+  const caches: CacheSizes = {
+    name: `${options.name}/${P}x${group}x${T}.${M}`,
+    config: options.config.text,
+    prompts: P,
+    group,
+    promptTokens: T,
+    chunk: options.chunk,
+    chunks: options.chunks,
+    joined: joinsFirstChunk(options.config.text, options.sizes, options.chunk),
+  };
+  const name = `${caches.name}/${options.mode}`;
+  program.entry(`${name}/prefill`, (t) => prefill(t, options, caches), asTraced);
+  let before = caches;
   const [first, ...rest] = stageSizes(options.sizes).map((prompts, index): Stage => {
     const stage = `${name}/${prompts}`;
-    const own = { ...options, sizes: { ...options.sizes, prompts } };
-    const ownCache = index === 0 ? cache : `${cache}/${prompts}`;
-    const [from, enter] = [before, `${stage}/enter`];
-    if (index > 0)
-      program.entry(enter, (t) => enterStage(t, from, { options: own, cache: ownCache }), asTraced);
-    before = { options: own, cache: ownCache };
+    const from = before;
+    const own = index === 0 ? caches : { ...caches, prompts, name: `${caches.name}/${prompts}` };
+    const enter = `${stage}/enter`;
+    if (index > 0) program.entry(enter, (t) => enterStage(t, from, own), asTraced);
+    before = own;
     const decode = Array.from({ length: options.chunks }, (_, i) => `${stage}/decode-${i + 1}`);
     for (const [i, entry] of decode.entries())
-      program.entry(entry, (t) => decodeStep(t, own, ownCache, i + 1), asTraced);
+      program.entry(entry, (t) => decodeStep(t, options, own, i + 1), asTraced);
     return index === 0 ? { prompts, decode } : { prompts, enter, decode };
   });
   return { sizes: options.sizes, prefill: `${name}/prefill`, stages: [first!, ...rest] };
 }
 
-interface StageCache {
-  readonly options: EntryOptions;
-  readonly cache: string;
-}
-
-function enterStage(t: Trace, from: StageCache, to: StageCache): { outputs: Record<string, Value> } {
-  const kept = t.input('kept', [to.options.sizes.prompts], 'int32');
-  const layers = Array.from({ length: to.options.config.text.layers }, (_, layer) => layer);
-  const caches = ({ options, cache }: StageCache): Value[] =>
-    layers.flatMap((layer) =>
-      (['k', 'v'] as const).flatMap((side) => [
-        promptCache(t, options, cache, layer, side),
-        ...Array.from({ length: options.chunks }, (_, i) => chunkCache(t, options, cache, layer, side, i)),
-      ]),
-    );
-  const targets = caches(to);
-  const writes = caches(from).map((held, i) => t.overwrite(targets[i]!, t.gather(held, kept)));
+function enterStage(t: Trace, from: CacheSizes, to: CacheSizes): { outputs: Record<string, Value> } {
+  const writes = keepCaches(t, from, to, t.input('kept', [to.prompts], 'int32'));
   return { outputs: { done: t.after(writes, t.scalar(1, 'int32')) } };
 }
 
-type Side = 'k' | 'v';
-
-function promptCache(
-  t: Trace,
-  { config, sizes }: EntryOptions,
-  name: string,
-  layer: number,
-  side: Side,
-): Value {
-  const { kvHeads, headDim } = config.text;
-  return t.scratch(`${name}/prompt.${layer}.${side}`, [sizes.prompts, kvHeads, sizes.promptTokens, headDim]);
-}
-
-function chunkCache(
-  t: Trace,
-  { config, sizes, chunk }: EntryOptions,
-  name: string,
-  layer: number,
-  side: Side,
-  index: number,
-): Value {
-  const { kvHeads, headDim } = config.text;
-  const shape = [sizes.prompts, kvHeads, sizes.group, chunk, headDim];
-  return t.scratch(`${name}/chunk-${index}.${layer}.${side}`, shape);
-}
-
-function prefill(t: Trace, options: EntryOptions, name: string): { outputs: Record<string, Value> } {
+function prefill(t: Trace, options: EntryOptions, caches: CacheSizes): { outputs: Record<string, Value> } {
   const { config, sizes } = options;
   const { prompts: P, group: G, promptTokens: T, imageEmbeddings: M } = sizes;
   const params = options.source(t);
@@ -155,17 +123,7 @@ function prefill(t: Trace, options: EntryOptions, name: string): { outputs: Reco
       : { embeds: t.input('embeds', [M, config.text.hiddenSize]), index: t.input('index', [P, T], 'int32') };
   const writes: Node[] = [];
   const attend: Attend = (layer, heads) => {
-    for (const [side, x] of [
-      ['k', heads.k],
-      ['v', heads.v],
-    ] as const) {
-      const cache = promptCache(t, options, name, layer, side);
-      writes.push(t.overwrite(cache, t.transpose(x, [0, 2, 1, 3])));
-      for (let index = 0; index < options.chunks; index++) {
-        const chunk = chunkCache(t, options, name, layer, side, index);
-        writes.push(t.overwrite(chunk, t.freshZeros(chunk.shape)));
-      }
-    }
+    writes.push(...beginCaches(t, caches, layer, heads));
     return causalAttention(t, heads);
   };
   const positions = t.input('positions', [3, P, T], 'int32');
@@ -183,42 +141,26 @@ function prefill(t: Trace, options: EntryOptions, name: string): { outputs: Reco
   return drawn(t, options, rows, writes);
 }
 
+/** One more token for every row; `chunks` are in use. */
 function decodeStep(
   t: Trace,
   options: EntryOptions,
-  name: string,
+  sizes: CacheSizes,
   chunks: number,
 ): { outputs: Record<string, Value> } {
-  const { config, sizes, chunk } = options;
-  const { prompts: P, group: G, promptTokens: T } = sizes;
-  const R = P * G;
+  const { config } = options;
+  const P = sizes.prompts;
+  const R = P * sizes.group;
   const params = options.decoding(t);
-  const slot = t.input('slot', [1], 'int32');
-  const KV = config.text.kvHeads;
-  // Where each row and key head writes, counted over all places of a chunk.
-  const places = t.add(t.ints(Array.from({ length: P * KV * G }, (_, i) => i * chunk)), slot);
-  const mask = t.concat(
-    [
-      fillMask(t, t.input('lengths', [P, 1, 1, 1, 1], 'int32'), T),
-      t.full([P, 1, 1, 1, (chunks - 1) * chunk], 0),
-      t.broadcastTo(fillMask(t, t.add(slot, t.ints([1])), chunk), [P, 1, 1, 1, chunk]),
-    ],
-    -1,
-  );
+  const [slot, lengths] = [t.input('slot', [1], 'int32'), t.input('lengths', [P], 'int32')];
+  const caches = stepCaches(t, sizes, chunks, slot, lengths);
   const positions = t.reshape(t.input('positions', [R], 'int32'), [1, R, 1]);
   const rotation = multimodalRotation(t, config.text, t.concat([positions, positions, positions], 0));
   const project = newHeads(t, params, config.text, rotation, P);
   const attention: Attention = (layer, x) => {
     const { q, k, v } = project(layer, x);
-    const cached = (side: Side, rows: Value): Cache => {
-      const parts = Array.from({ length: chunks }, (_, i) => chunkCache(t, options, name, layer, side, i));
-      const last = parts.pop() ?? rows;
-      return {
-        prompt: promptCache(t, options, name, layer, side),
-        chunks: [...parts, t.overwriteRows(last, places, rows)],
-      };
-    };
-    return cachedAttention(t, q, cached('k', k), cached('v', v), mask);
+    const extended = caches.extend(layer, { k, v });
+    return cachedAttention(t, q, extended.k, extended.v, caches.mask);
   };
   const tokens = embedTokens(t, params, t.input('tokens', [R, 1], 'int32'));
   const hidden = textLayers(t, params, config.text, tokens, attention);

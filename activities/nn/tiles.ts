@@ -20,9 +20,7 @@ export const tiled = (t: Trace, W: Value): Value =>
 export const hasTiles = ([N = 0]: Shape): boolean => N % tileWidth === 0;
 
 /** `x·Wᵀ` by the tiles of W, itself in tiles: x [M, K], tiles [N/32, K, 32] → [N/32, M, 32]. */
-export const tiledProduct = (t: Trace, x: Value, tiles: Value): Value =>
-  t.batchMatmul(t.reshape(x, [1, ...x.shape]), tiles);
+export const tiledProduct = (t: Trace, x: Value, tiles: Value): Value => t.batchMatmul(x, tiles);
 
 /** [n, M, 32] → [M, 32·n] */
-export const rowsOf = (t: Trace, y: Value): Value =>
-  t.reshape(t.transpose(y, [1, 0, 2]), [dim(y.shape, 1), -1]);
+export const rowsOf = (t: Trace, y: Value): Value => t.reshape(t.interleave(y), [dim(y.shape, 1), -1]);

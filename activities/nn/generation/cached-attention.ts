@@ -1,23 +1,24 @@
 import type { Value } from '../ops/node.ts';
 import { dim } from '../ops/shape.ts';
 import type { Trace } from '../ops/trace.ts';
+import { fewHeads } from './caches.ts';
 import type { Cache } from './caches.ts';
 
 /**
  * Attention of one new token a row: over what the rows of a prompt share, computed once for all of them, and over the row's own
  * chunks.
  *
- * Shapes: q [P, KV, G, share, D], divided by √D → context [P·G, 1, H·D]; keys and values as in `Cache`; mask [P, 1, G or 1, 1, S]
+ * Shapes: q [P, KV, G, share, D], divided by √D → context [P·G, H·D]; keys and values as in `Cache`; mask [P, 1, G or 1, 1, S]
  * over all their places.
  */
 export function cachedAttention(t: Trace, q: Value, keys: Cache, values: Cache, mask: Value): Value {
   const [P = 0, KV = 0, G = 0, share = 0, D = 0] = q.shape;
   const context =
-    keys.chunks.length === 0
+    keys.chunks.length === 0 && P * KV <= fewHeads
       ? sharedAttention(t, q, keys.shared, values.shared, mask)
       : chunkedAttention(t, q, keys, values, mask);
   const rows = G === 1 || KV === 1 ? context : t.transpose(context, [0, 2, 1, 3, 4]);
-  return t.reshape(rows, [P * G, 1, KV * share * D]);
+  return t.reshape(rows, [P * G, KV * share * D]);
 }
 
 function chunkedAttention(t: Trace, q: Value, keys: Cache, values: Cache, mask: Value): Value {
@@ -49,9 +50,8 @@ function chunkedAttention(t: Trace, q: Value, keys: Cache, values: Cache, mask: 
 function sharedAttention(t: Trace, q: Value, keys: Value, values: Value, mask: Value): Value {
   const [P = 0, KV = 0, G = 0, share = 0, D = 0] = q.shape;
   const S = dim(keys.shape, 2);
-  const ones = Array.from({ length: P * KV }, () => 1);
-  const heads = (x: Value, rows: number, columns: number): Value[] =>
-    t.split(t.reshape(x, [P * KV, rows, columns]), ones, 0).map((head) => t.reshape(head, [rows, columns]));
+  const heads = (x: Value, rows: number, columns: number): readonly Value[] =>
+    t.unstack(t.reshape(x, [P * KV, rows, columns]));
   const masks = heads(t.broadcastTo(mask, [P, KV, G, share, S]), G * share, S);
   const [queries, allKeys, allValues] = [heads(q, G * share, D), heads(keys, S, D), heads(values, S, D)];
   const contexts = queries.map((query, head) => {

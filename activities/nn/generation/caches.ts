@@ -35,7 +35,7 @@ export interface Cache {
 }
 
 /** Products up to which those of each head are taken one by one. */
-const fewHeads = 4;
+export const fewHeads = 4;
 /** Keys of other rows up to which it costs less to meet and mask them than to have products for each row. */
 const fewKeys = 512;
 
@@ -160,7 +160,7 @@ function maskOf(t: Trace, sizes: CacheSizes, chunks: number, slot: Value, length
 }
 
 /** [..., n] where the first `count` of n places get 0 and the rest `masked`; count [..., 1] int32. */
-function fillMask(t: Trace, count: Value, n: number): Value {
+export function fillMask(t: Trace, count: Value, n: number): Value {
   const at = t.ints(Array.from({ length: n }, (_, i) => i));
   return t.where(t.less(at, count), t.scalar(0), t.scalar(masked));
 }

@@ -1,8 +1,9 @@
 import type { Parameters } from '../linear.ts';
 import { causalAttention } from '../models/attention.ts';
+import type { Heads } from '../models/attention.ts';
 import type { ModelConfig } from '../models/config.ts';
 import { multimodalRotation } from '../models/rope.ts';
-import { embedTokens, forwardText, hiddenRows, logits, textLayers } from '../models/text.ts';
+import { attentionOf, embedTokens, logits, textLayers } from '../models/text.ts';
 import type { Attend, Attention } from '../models/text.ts';
 import type { Node, Value } from '../ops/node.ts';
 import type { Trace } from '../ops/trace.ts';
@@ -10,6 +11,7 @@ import type { Program } from '../runtime/program.ts';
 import { cachedAttention } from './cached-attention.ts';
 import { beginCaches, joinsFirstChunk, keepCaches, stepCaches } from './caches.ts';
 import type { CacheSizes } from './caches.ts';
+import { lastTokens } from './last-tokens.ts';
 import { newHeads } from './new-heads.ts';
 import { greedy, sample } from './sampler.ts';
 
@@ -122,19 +124,21 @@ function prefill(t: Trace, options: EntryOptions, caches: CacheSizes): { outputs
       ? undefined
       : { embeds: t.input('embeds', [M, config.text.hiddenSize]), index: t.input('index', [P, T], 'int32') };
   const writes: Node[] = [];
+  const keep = (layer: number, heads: Pick<Heads, 'k' | 'v'>): void =>
+    void writes.push(...beginCaches(t, caches, layer, heads));
   const attend: Attend = (layer, heads) => {
-    writes.push(...beginCaches(t, caches, layer, heads));
+    keep(layer, heads);
     return causalAttention(t, heads);
   };
-  const positions = t.input('positions', [3, P, T], 'int32');
-  const hidden = forwardText(
+  const rotation = multimodalRotation(t, config.text, t.input('positions', [3, P, T], 'int32'));
+  const last = textLayers(
     t,
     params,
-    config,
-    { embeds: embedTokens(t, params, ids, images), positions },
-    attend,
-  );
-  const last = hiddenRows(t, hidden, t.input('last', [P], 'int32')); // [P, D]
+    config.text,
+    embedTokens(t, params, ids, images),
+    attentionOf(t, params, config.text, rotation, attend),
+    lastTokens(t, params, config.text, rotation, t.input('last', [P], 'int32'), keep),
+  ); // [P, D]
   const scores = logits(t, params, config, last);
   const rows =
     G === 1 ? scores : t.gather(scores, t.ints(Array.from({ length: P * G }, (_, r) => Math.floor(r / G))));
@@ -162,9 +166,9 @@ function decodeStep(
     const extended = caches.extend(layer, { k, v });
     return cachedAttention(t, q, extended.k, extended.v, caches.mask);
   };
-  const tokens = embedTokens(t, params, t.input('tokens', [R, 1], 'int32'));
+  const tokens = embedTokens(t, params, t.input('tokens', [R], 'int32'));
   const hidden = textLayers(t, params, config.text, tokens, attention);
-  return drawn(t, options, logits(t, params, config, t.reshape(hidden, [R, -1])), []);
+  return drawn(t, options, logits(t, params, config, hidden), []);
 }
 
 /** Draws a token for each row of logits [R, V], once the cache is written. */

@@ -7,7 +7,7 @@ import { fusedTiles } from '../linear.ts';
 import type { Parameters } from '../linear.ts';
 import type { TextConfig } from '../models/config.ts';
 import type { Heads } from '../models/attention.ts';
-import { rotateHalves } from '../models/rope.ts';
+import { swapHalves } from '../models/rope.ts';
 import type { Rotation } from '../models/rope.ts';
 import { headModules, projectHeads } from '../models/text.ts';
 import type { Value } from '../ops/node.ts';
@@ -26,7 +26,7 @@ export interface NewHeads {
 }
 
 /**
- * The heads of any layer of x [R, 1, width], by the weights that there are: where these lie in tiles, and half a head is a
+ * The heads of any layer of x [R, width], by the weights that there are: where these lie in tiles, and half a head is a
  * whole number of them, heads are turned as they come out of the product, and moved but once. rotation [R, 1, 1, D]
  */
 export function newHeads(
@@ -36,8 +36,9 @@ export function newHeads(
   rotation: Rotation,
   P: number,
 ): (layer: number, x: Value) => NewHeads {
+  const R = dim(rotation.cos.shape, 0);
   const inRows = (layer: number, x: Value): NewHeads =>
-    fromRows(t, projectHeads(t, params, config, layer, x, rotation), P);
+    fromRows(t, projectHeads(t, params, config, layer, t.reshape(x, [R, 1, -1]), rotation), P);
   const { heads: H, kvHeads: KV, headDim: D } = config;
   if (D % (2 * tileWidth) !== 0) return inRows;
   const scaled = tiledRotation(t, config, rotation);
@@ -45,8 +46,9 @@ export function newHeads(
     const tiles = fusedTiles(t, params, headModules(layer), x, [(H + KV) * D, KV * D]);
     if (tiles === undefined) return inRows(layer, x);
     const [qk = x, v = x] = tiles;
+    const swapped = swapHalves(t, qk, [H + KV, 2, -1]);
     const [q = x, k = x] = t.split(
-      rotateHalves(t, qk, scaled, [H + KV, 2, -1]),
+      t.add(t.mul(qk, scaled.cos), t.mul(swapped, scaled.sin)),
       [H, KV].map((n) => (n * D) / tileWidth),
       0,
     );

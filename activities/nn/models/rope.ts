@@ -37,11 +37,9 @@ export function multimodalRotation(t: Trace, config: TextConfig, positions: Valu
 }
 
 /** Turns each head: `(x₁, x₂)·cos + (x₂, x₁)·sin`. x [..., D]; cos and sin broadcast to it. */
-export const rotate = (t: Trace, x: Value, rotation: Rotation): Value =>
-  rotateHalves(t, x, rotation, [-1, 2, dim(x.shape, -1) / 2]);
+export const rotate = (t: Trace, x: Value, { cos, sin }: Rotation): Value =>
+  t.add(t.mul(x, cos), t.mul(swapHalves(t, x, [-1, 2, dim(x.shape, -1) / 2]), sin));
 
-/** The same of heads in any layout that has the halves of a head in the second place of `halves`, which x is reshaped to. */
-export function rotateHalves(t: Trace, x: Value, { cos, sin }: Rotation, halves: Shape): Value {
-  const swapped = t.reshape(t.reverse(t.reshape(x, halves), 1), x.shape);
-  return t.add(t.mul(x, cos), t.mul(swapped, sin));
-}
+/** Exchanges the halves of heads in any layout: they are in the second place of `halves`, which x is reshaped to. */
+export const swapHalves = (t: Trace, x: Value, halves: Shape): Value =>
+  t.reshape(t.reverse(t.reshape(x, halves), 1), x.shape);

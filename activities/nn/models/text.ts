@@ -28,7 +28,7 @@ export interface ImageInputs {
   readonly index: Value;
 }
 
-/** ids [B, T] int32 → [B, T, D]; image embeddings take the places that the index gives them. */
+/** ids [B, T] int32 → [B, T, D]; image embeddings take the places that the index gives them. Without them ids may be [...]. */
 export function embedTokens(t: Trace, params: Parameters, ids: Value, images?: ImageInputs): Value {
   const table = weight(params, 'model.embed_tokens.weight');
   const text = t.cast(t.gather(table, ids), 'float32'); // [B, T, D]
@@ -40,7 +40,7 @@ export function embedTokens(t: Trace, params: Parameters, ids: Value, images?: I
 /** What becomes of the heads of a layer: the context of each query, [B, T, H·D]. */
 export type Attend = (layer: number, heads: Heads) => Value;
 
-/** The same, of the normed hidden states of a layer, [B, T, D]. */
+/** The same, of the normed hidden states of a layer, [..., D] → [..., H·D]. */
 export type Attention = (layer: number, x: Value) => Value;
 
 /** Attention by the heads of whole rows. rotation [B, T, 1, d] */
@@ -49,10 +49,18 @@ export const attentionOf =
   (layer, x) =>
     attend(layer, projectHeads(t, params, config, layer, x, rotation));
 
+/** What the last layer computes where not all of its rows are of use. */
+export interface LastLayer {
+  /** The rows of use of hidden states. */
+  readonly select: (x: Value) => Value;
+  /** Their contexts, of the normed hidden states of all rows. */
+  readonly attention: Attention;
+}
+
 /**
  * All layers and the final norm. `attention` is how a layer's queries see keys: whole sequences here, cached ones in generation.
  *
- * Shapes: x [B, T, D] → hidden [B, T, D].
+ * Shapes: x [..., D] → hidden [..., D], or what `last` selects of it.
  */
 export function textLayers(
   t: Trace,
@@ -60,11 +68,15 @@ export function textLayers(
   config: TextConfig,
   x: Value,
   attention: Attention,
+  last: LastLayer = { select: (whole) => whole, attention },
 ): Value {
   const block = (layer: number, x: Value): Value => {
     const name = `model.layers.${layer}`;
     const normed = rmsNorm(t, x, weight(params, `${name}.input_layernorm.weight`), config.normEpsilon);
-    const attended = t.add(x, linear(t, params, `${name}.self_attn.o_proj`, attention(layer, normed)));
+    const { select, attention: attend } =
+      layer === config.layers - 1 ? last : { select: (whole: Value) => whole, attention };
+    const context = attend(layer, normed);
+    const attended = t.add(select(x), linear(t, params, `${name}.self_attn.o_proj`, context));
     const inner = rmsNorm(
       t,
       attended,
@@ -137,8 +149,8 @@ function feedForward(t: Trace, params: Parameters, config: TextConfig, module: s
   const I = config.intermediateSize;
   const modules = [`${module}.gate_proj`, `${module}.up_proj`];
   const down = (y: Value): Value => linear(t, params, `${module}.down_proj`, y);
-  // TensorFlow would hand gate · σ(gate) to oneDNN, which takes 200 µs to begin.
-  const gated = ([gate = x, up = x]: readonly Value[]): Value => t.mul(t.mul(gate, up), t.sigmoid(gate));
+  // One after the other, for one thread; and TensorFlow would hand gate · σ(gate) to oneDNN, which takes 200 µs to begin.
+  const gated = ([gate = x, up = x]: readonly Value[]): Value => t.mul(t.mul(t.sigmoid(gate), up), gate);
   const tiles = fusedTiles(t, params, modules, x, [I, I]);
   if (tiles !== undefined) return down(t.reshape(rowsOf(t, gated(tiles)), [...x.shape.slice(0, -1), I]));
   const fused = fusedLinear(t, params, modules, x, [I, I]);

@@ -63,6 +63,25 @@ export class Layout extends Elementwise {
     const outputs = sizes.map((n): Signature => [x.shape.map((d, i) => (i === front ? n : d)), x.dtype]);
     return this.record('SplitV', attrs, [x, this.ints(sizes), this.scalar(front, 'int32')], outputs).outputs;
   }
+  /** The entries of the first axis, each without it. */
+  unstack(x: Value): readonly Value[] {
+    const [count = 0, ...shape] = x.shape;
+    const attrs = { num: { int: count }, T: { type: x.dtype }, axis: { int: 0 } } as const;
+    const outputs = Array.from({ length: count }, (): Signature => [shape, x.dtype]);
+    return this.record('Unpack', attrs, [x], outputs).outputs;
+  }
+  /** [n, m, d] → [m, n, d], in one pass that TensorFlow begins at once, unlike a transposition's. */
+  interleave(x: Value): Value {
+    const [n = 0, m = 0, d = 0] = x.shape;
+    if (x.shape.length !== 3) throw new ShapeError(`interleave: ${show(x.shape)} has not three axes`);
+    const attrs = {
+      T: { type: x.dtype },
+      Tblock_shape: { type: 'int32' },
+      Tcrops: { type: 'int32' },
+    } as const;
+    const inputs = [x, this.ints([n]), this.ints([0, 0], [1, 2])];
+    return this.reshape(this.one('BatchToSpaceND', attrs, inputs, [1, m * n, d], x.dtype), [m, n, d]);
+  }
   slice(x: Value, begin: readonly number[], size: readonly number[]): Value {
     if (
       begin.length !== x.shape.length ||

@@ -18,6 +18,7 @@ const outputNames: Readonly<Record<string, readonly string[]>> = {
   AddV2: ['z'],
   ArgMax: ['output'],
   BatchMatMulV2: ['output'],
+  BatchToSpaceND: ['output'],
   BiasAdd: ['output'],
   Bitcast: ['output'],
   BroadcastTo: ['output'],
@@ -73,7 +74,7 @@ const outputNames: Readonly<Record<string, readonly string[]>> = {
 };
 
 const outputName = ({ node, index }: Value): string => {
-  if (node.op === 'SplitV') return `output:${index}`;
+  if (node.op === 'SplitV' || node.op === 'Unpack') return `output:${index}`;
   const name = outputNames[node.op]?.[index];
   if (name === undefined)
     throw new UnknownOutputs(`output ${index} of ${node.op} has no name here: add it from TensorFlow's ops`);

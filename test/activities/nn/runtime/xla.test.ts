@@ -68,6 +68,8 @@ const vocabulary = (t: Trace): { outputs: Record<string, Value> } => {
     Transpose: t.transpose(t.mul(square, table), [1, 0]),
     ConcatV2: t.concat([x, positive], 0),
     SplitV: t.split(x, [1, 3], 0)[1]!,
+    Unpack: t.unstack(t.reshape(x, [2, 2]))[1]!,
+    BatchToSpaceND: t.interleave(t.reshape(x, [2, 2, 1])),
     Slice: t.slice(x, [1], [2]),
     Pad: t.pad(x, [[1, 2]]),
     BroadcastTo: t.broadcastTo(x, [3, 4]),

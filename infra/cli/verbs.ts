@@ -42,7 +42,11 @@ export const verbs: Readonly<Record<string, Verb>> = {
     load: () => import('./lineage.ts'),
   },
   store: { group: 'Store:', about: 'the artifact store', load: () => import('./store.ts') },
-  model: { group: 'Models:', about: 'run a model on one conversation', load: () => import('./model.ts') },
+  model: {
+    group: 'Models:',
+    about: 'run a model on one conversation, or copy it to be mapped',
+    load: () => import('./model.ts'),
+  },
   train: {
     group: 'Models:',
     about: 'train on plain folders, without the pipeline',

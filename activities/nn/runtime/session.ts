@@ -85,40 +85,33 @@ export class Session {
 
   /** Runs an entry point: arrays by input name to arrays by output name. Blocks the thread until it is done. */
   run(entry: string, feeds: Readonly<Record<string, HostArray>> = {}): Record<string, HostArray> {
-    return this.#run([{ entry, feeds }]);
+    const names = [...this.#entry(entry).tensors.outputs.keys()];
+    const arrays = this.#execute([{ entry, feeds }]);
+    return Object.fromEntries(names.map((name, i) => [name, arrays[i]!]));
   }
 
-  /** Runs entry points together; the outputs of the last. */
-  #run(calls: readonly Call[]): Record<string, HostArray> {
+  /** Runs entry points together; what each gives, one behind the other. */
+  #execute(calls: readonly Call[]): HostArray[] {
     const inputs: { readonly name: string; readonly tensor: Tensor }[] = [];
     try {
-      let fetched: [string, string][] = [];
-      const fetches: string[] = [];
-      for (const { entry: called, feeds } of calls) {
-        const entry = this.#entry(called);
-        for (const name of Object.keys(feeds))
-          if (!(name in entry.inputs)) throw new SessionError(`${called} has no input "${name}"`);
-        for (const [name, value] of Object.entries(entry.inputs))
-          inputs.push({
-            name: entry.tensors.inputs.get(name)!,
-            tensor: this.#tensor(called, name, value, feeds[name]),
-          });
-        fetched = [...entry.tensors.outputs];
-        fetches.push(...entry.tensors.outputs.values());
+      for (const call of calls) {
+        const { tensors, inputs: values } = this.#entry(call.entry);
+        for (const name of Object.keys(call.feeds))
+          if (!(name in values)) throw new SessionError(`${call.entry} has no input "${name}"`);
+        for (const [name, value] of Object.entries(values))
+          inputs.push({ name: tensors.inputs.get(name)!, tensor: this.#tensor(call, name, value) });
       }
       const outputs = nodeBackend(this.#tf).runSavedModel(
         this.#id,
         inputs.map(({ tensor }) => tensor),
         inputs.map(({ name, tensor: { dtype } }) => ({ name, dtype })),
-        fetches,
+        calls.flatMap(({ entry }) => [...this.#entry(entry).tensors.outputs.values()]),
       );
-      const arrays = outputs.map((tensor) => {
+      return outputs.map((tensor) => {
         const data = tensor.dataSync() as HostArray;
         tensor.dispose();
         return data;
       });
-      const last = arrays.slice(-fetched.length);
-      return Object.fromEntries(fetched.map(([name], i) => [name, last[i]!]));
     } finally {
       for (const { tensor } of inputs) tensor.dispose();
     }
@@ -130,12 +123,8 @@ export class Session {
     return entry;
   }
 
-  #tensor(
-    entry: string,
-    name: string,
-    { shape, dtype }: Value,
-    data: HostArray | FileRange | undefined,
-  ): Tensor {
+  #tensor({ entry, feeds }: Call, name: string, { shape, dtype }: Value): Tensor {
+    const data = feeds[name];
     const type = dtype as 'float32' | 'int32' | 'bool';
     if (data !== undefined && 'position' in data)
       return mapFile(this.#tf, data, shape, type === 'float32' ? type : 'int32');
@@ -192,12 +181,12 @@ export class Session {
         const call = { entry: `set/chunk-${index}`, feeds: await next };
         next = prepare(turn + 1);
         if (Object.values(call.feeds).every((feed) => 'position' in feed)) together.push(call);
-        else this.#run([call]);
+        else this.#execute([call]);
       }
     } finally {
       await next.catch(() => undefined);
     }
-    if (together.length > 0) this.#run(together);
+    if (together.length > 0) this.#execute(together);
   }
 
   /** Where numbers lie as a variable holds them, if they can be mapped there. */

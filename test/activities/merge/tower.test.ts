@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -24,18 +23,24 @@ const TARGETS = ['language', 'vision', 'merger'] as const;
 
 describe.skipIf(!hasShared).each(['qwen2_vl', 'qwen2_5_vl'])('an adapter of the tower of %s', (family) => {
   const base = shared(`golden/${family}`);
-  const scratch = mkdtempSync(join(tmpdir(), 'merge-tower-'));
-  const [adapter, model, vector] = ['adapter', 'model', 'vector'].map((name) => join(scratch, name)) as [
-    string,
-    string,
-    string,
-  ];
-  const { cases } = JSON.parse(readFileSync(join(base, 'expected.json'), 'utf8')) as {
-    cases: { name: string; messages: Message[]; images: number[] }[];
-  };
-  const { messages, images } = cases.find(({ name }) => name === 'image')!;
+  let scratch: string;
+  let adapter: string;
+  let model: string;
+  let vector: string;
+  let messages: Message[];
+  let images: number[];
 
   beforeAll(async () => {
+    scratch = await mkdtemp(join(tmpdir(), 'merge-tower-'));
+    [adapter, model, vector] = ['adapter', 'model', 'vector'].map((name) => join(scratch, name)) as [
+      string,
+      string,
+      string,
+    ];
+    const { cases } = JSON.parse(await readFile(join(base, 'expected.json'), 'utf8')) as {
+      cases: { name: string; messages: Message[]; images: number[] }[];
+    };
+    ({ messages, images } = cases.find(({ name }) => name === 'image')!);
     const config = await readModelConfig(nodeFolder(base));
     const layout = adapterLayout(config, 4, TARGETS);
     const values = normal(randomKey(1), layout.size).map((x) => x / 10);
@@ -54,7 +59,7 @@ describe.skipIf(!hasShared).each(['qwen2_vl', 'qwen2_5_vl'])('an adapter of the 
       signal: new AbortController().signal,
     });
   });
-  afterAll(() => rmSync(scratch, { recursive: true }));
+  afterAll(() => rm(scratch, { recursive: true }));
 
   const pass = async (folder: string, withAdapter?: string) => {
     await using opened = await openInferenceModel({ model: folder, adapter: withAdapter });

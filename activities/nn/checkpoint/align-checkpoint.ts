@@ -1,5 +1,6 @@
 import type { ReadFolder, WriteFolder } from './files.ts';
 import { openSafetensors, streamSafetensors } from './safetensors-file.ts';
+import { MAPPABLE } from './safetensors.ts';
 
 /** Bytes of another file that are in memory at once. */
 const PART_BYTES = 2 ** 22;
@@ -31,7 +32,7 @@ export const alignCheckpoint = async (
     if (name.endsWith('.safetensors')) {
       const file = await openSafetensors(from, name);
       try {
-        const header = { metadata: Object.fromEntries(file.metadata), alignment: 64 } as const;
+        const header = { ...MAPPABLE, metadata: Object.fromEntries(file.metadata) };
         await streamSafetensors(
           to,
           name,

@@ -137,6 +137,9 @@ export interface HeaderOptions {
   readonly alignment?: 8 | 64;
 }
 
+/** TensorFlow's kernels take weights as they lie in a file, if they begin at a multiple of a cache line's bytes. */
+export const MAPPABLE = { alignment: 64 } as const;
+
 /**
  * The bytes before the tensors (length and header) and the tensors in the order in which their bytes must follow.
  *

@@ -3,7 +3,7 @@ import { bytesOf, elementsOf, type Dtype } from './dtype.ts';
 import { INDEX_FILE, SINGLE_FILE } from './checkpoint.ts';
 import { readJson, writeJson, writeText, type ReadFolder, type WriteFolder } from './files.ts';
 import { streamSafetensors, type TensorBytes } from './safetensors-file.ts';
-import type { TensorSpec } from './safetensors.ts';
+import { MAPPABLE, type TensorSpec } from './safetensors.ts';
 
 /** Files of a model folder that are not its weights and belong with them. */
 export const COMPANIONS: readonly string[] = [
@@ -45,9 +45,6 @@ const cutShards = (specs: readonly TensorSpec[], shardBytes: number): TensorSpec
   }
   return shards;
 };
-
-/** TensorFlow's kernels take weights as they lie in a file, if they begin at a multiple of a cache line's bytes. */
-const MAPPABLE = { alignment: 64 } as const;
 
 const five = (n: number): string => String(n).padStart(5, '0');
 

@@ -132,8 +132,7 @@ export function stepCaches(
     const shared = sharedCache(t, sizes, layer, side);
     const own = ownChunks(t, sizes, layer, side, chunks);
     if (toShared) return { shared: t.overwriteRows(shared, written, rows), chunks: [] };
-    const last = own.pop() ?? shared;
-    return { shared, chunks: [...own, t.overwriteRows(last, written, rows)] };
+    return { shared, chunks: [...own.slice(0, -1), t.overwriteRows(own.at(-1)!, written, rows)] };
   };
   return {
     extend: (layer, { k, v }) => ({ k: extendSide(layer, 'k', k), v: extendSide(layer, 'v', v) }),

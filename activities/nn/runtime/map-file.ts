@@ -17,7 +17,7 @@ export function canMap(tf: TensorFlow, { position, bytes }: FileRange): boolean 
 }
 
 /**
- * A part of a file as a tensor. One that begins at a multiple of 64 bytes is no copy: its pages are those of the system's
+ * A part of a file as a tensor. One that begins and ends at multiples of 64 bytes is no copy: its pages are those of the system's
  * cache, which all processes that map the file share and which the system may take back, and nothing can be written to
  * them. Kernels do not take others; those are copied. Throws TensorFlow's error where the file cannot be mapped.
  *

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -59,6 +59,24 @@ describe('numbers in a file', () => {
       }
     },
   );
+
+  it.each([
+    [64, 48, 'no copy'],
+    [128, 16, 'no copy'],
+    [24, 48, 'a copy'],
+    [64, 40, 'a copy'],
+  ] as const)('are from byte %i, %i of them, %s', async (position, size, kind) => {
+    const numbers = numbersOf(size);
+    const session = await load('float32', size);
+    const data = await stored(position, 'float32', numbers);
+    await session.fill('base', () => data);
+    // What is mapped is the file itself.
+    const file = await open(data.range.path, 'r+');
+    await file.write(encode('F32', Float32Array.of(77)), 0, 4, position);
+    await file.close();
+    expect(session.run('double')['twice']![0]).toBe(2 * (kind === 'no copy' ? 77 : numbers[0]!));
+    session.dispose();
+  });
 
   it('are read where they are no whole numbers of four bytes, or not what the variable holds', async () => {
     const odd = await load('bfloat16', SIZES.odd);

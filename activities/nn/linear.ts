@@ -9,6 +9,8 @@ import { rowsOf, tiledProduct, tileWidth } from './tiles.ts';
 export interface Parameters {
   readonly base: Readonly<Record<string, Value>>;
   readonly lora?: Readonly<Record<string, LoraPair>>;
+  /** The lane whose tokens these compute; each drops out numbers of its own. */
+  readonly lane?: number;
 }
 
 /** A model asks for a weight that it was not given. */
@@ -45,7 +47,7 @@ export function linears(
 ): readonly Value[] {
   const rows = t.reshape(x, [-1, dim(x.shape, -1)]); // [M, K]
   const pairs = modules.map((module) => params.lora?.[module]);
-  const updates = lowRanks(t, pairs, rows);
+  const updates = lowRanks(t, pairs, rows, params.lane);
   return modules.map((module, i) => {
     const [y, update] = [product(t, params, module, rows), updates[i]];
     const sum = update === undefined ? y : t.add(y, update);

@@ -1,3 +1,4 @@
+import { laneCount } from './lanes.ts';
 import type { Value } from './ops/node.ts';
 import { dim } from './ops/shape.ts';
 import type { Trace } from './ops/trace.ts';
@@ -10,7 +11,10 @@ export interface LoraPair {
   readonly dropout?: Dropout;
 }
 
-/** Zeroes each number with probability `rate`: a pure function of the key and of the stream, which no other layer has. */
+/**
+ * Zeroes each number with probability `rate`: a pure function of the key, of the stream, which no other layer has, and of the
+ * lane, whose streams are apart.
+ */
 export interface Dropout {
   readonly rate: number;
   /** [2] int32. */
@@ -19,8 +23,8 @@ export interface Dropout {
 }
 
 /** What is left is scaled up to keep the mean, as in PyTorch: x of any shape → the same shape. */
-export const drop = (t: Trace, { rate, key, stream }: Dropout, x: Value): Value => {
-  const dropped = t.less(t.uniform(key, stream, x.shape), t.scalar(rate));
+export const drop = (t: Trace, { rate, key, stream }: Dropout, x: Value, lane = 0): Value => {
+  const dropped = t.less(t.uniform(key, stream * laneCount + lane, x.shape), t.scalar(rate));
   return t.where(dropped, t.scalar(0), t.scale(x, 1 / (1 - rate)));
 };
 
@@ -31,8 +35,8 @@ export const drop = (t: Trace, { rate, key, stream }: Dropout, x: Value): Value 
  * Shapes: x [M, K], A [r, K], B [N, r] → [M, N].
  * Reference: Hu et al. 2021, https://arxiv.org/abs/2106.09685 §4.1; PEFT `tuners/lora/layer.py`, `Linear.forward`.
  */
-export function lowRank(t: Trace, { a, b, scale, dropout }: LoraPair, x: Value): Value {
-  const seen = dropout === undefined ? x : drop(t, dropout, x);
+export function lowRank(t: Trace, { a, b, scale, dropout }: LoraPair, x: Value, lane?: number): Value {
+  const seen = dropout === undefined ? x : drop(t, dropout, x, lane);
   return t.matmul(t.scale(t.matmul(seen, a, false, true), scale), b, false, true);
 }
 
@@ -44,9 +48,10 @@ export function lowRanks(
   t: Trace,
   pairs: readonly (LoraPair | undefined)[],
   x: Value,
+  lane?: number,
 ): readonly (Value | undefined)[] {
   const joined = pairs.flatMap((pair) => (pair === undefined || pair.dropout !== undefined ? [] : [pair]));
-  if (joined.length < 2) return pairs.map((pair) => pair && lowRank(t, pair, x));
+  if (joined.length < 2) return pairs.map((pair) => pair && lowRank(t, pair, x, lane));
   const all = t.concat(
     joined.map(({ a, scale }) => t.scale(a, scale)),
     0,
@@ -59,6 +64,6 @@ export function lowRanks(
   return pairs.map((pair) => {
     if (pair === undefined) return undefined;
     const part = parts[joined.indexOf(pair)];
-    return part === undefined ? lowRank(t, pair, x) : t.matmul(part, pair.b, false, true);
+    return part === undefined ? lowRank(t, pair, x, lane) : t.matmul(part, pair.b, false, true);
   });
 }

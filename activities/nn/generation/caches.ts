@@ -1,6 +1,6 @@
 /**
- * Keys and values that a batch has computed, as variables: those of prompts, which the rows of a prompt share, and those of new
- * tokens, in chunks.
+ * Keys and values that one lane of a batch has computed, as variables: those of prompts, which the rows of a prompt share, and
+ * those of new tokens, in chunks.
  *
  * Legend: P prompts of at most T tokens, G rows each; KV key heads; D a head's size; C places in a chunk.
  */
@@ -12,6 +12,7 @@ import type { Trace } from '../ops/trace.ts';
 export interface CacheSizes {
   /** Begins the names of the variables. */
   readonly name: string;
+  /** The model as the lane sees it. */
   readonly config: TextConfig;
   readonly prompts: number;
   readonly group: number;
@@ -67,7 +68,7 @@ function ownChunks(t: Trace, sizes: CacheSizes, layer: number, side: Side, count
   );
 }
 
-/** Writes what a layer has computed for the prompts, k and v [P, T, KV, D], with nothing behind it. */
+/** Writes what a layer has computed for the prompts, k and v [P, T, KV, D], the lane's heads, with nothing behind it. */
 export function beginCaches(
   t: Trace,
   sizes: CacheSizes,
@@ -102,25 +103,14 @@ export function keepCaches(t: Trace, from: CacheSizes, to: CacheSizes, kept: Val
   return all(from).map((held, i) => t.overwrite(targets[i]!, t.gather(held, kept)));
 }
 
-/** The caches in a step that writes to chunk number `chunks`. */
-export interface StepCaches {
-  /** Caches of a layer once rows [P·KV·G, D] of keys and values are written to them. */
-  extend(
-    layer: number,
-    rows: { readonly k: Value; readonly v: Value },
-  ): { readonly k: Cache; readonly v: Cache };
-  /** 0 for the keys that a row sees, `masked` for the others: [P, 1, G or 1, 1, places in use]. */
-  readonly mask: Value;
-}
+/** The caches of a layer once rows [P·KV·G, D] of keys and values are written to them. */
+export type Extend = (
+  layer: number,
+  rows: { readonly k: Value; readonly v: Value },
+) => { readonly k: Cache; readonly v: Cache };
 
-/** slot [1] int32: the place in the last chunk. lengths [P] int32: tokens of the prompts. */
-export function stepCaches(
-  t: Trace,
-  sizes: CacheSizes,
-  chunks: number,
-  slot: Value,
-  lengths: Value,
-): StepCaches {
+/** The caches in a step that writes to chunk number `chunks`; slot [1] int32 is the place in it. */
+export function extendCaches(t: Trace, sizes: CacheSizes, chunks: number, slot: Value): Extend {
   const { prompts: P, group: G, promptTokens: T, chunk: C, joined, config } = sizes;
   const toShared = joined && chunks === 1;
   // Where each row and key head writes, counted over all places of the variable.
@@ -134,13 +124,14 @@ export function stepCaches(
     if (toShared) return { shared: t.overwriteRows(shared, written, rows), chunks: [] };
     return { shared, chunks: [...own.slice(0, -1), t.overwriteRows(own.at(-1)!, written, rows)] };
   };
-  return {
-    extend: (layer, { k, v }) => ({ k: extendSide(layer, 'k', k), v: extendSide(layer, 'v', v) }),
-    mask: maskOf(t, sizes, chunks, slot, lengths),
-  };
+  return (layer, { k, v }) => ({ k: extendSide(layer, 'k', k), v: extendSide(layer, 'v', v) });
 }
 
-function maskOf(t: Trace, sizes: CacheSizes, chunks: number, slot: Value, lengths: Value): Value {
+/**
+ * 0 for the keys that a row sees in such a step, `masked` for the others, the same in every lane: [P, 1, G or 1, 1, places in
+ * use]. lengths [P] int32: tokens of the prompts.
+ */
+export function cacheMask(t: Trace, sizes: CacheSizes, chunks: number, slot: Value, lengths: Value): Value {
   const { prompts: P, group: G, promptTokens: T, chunk: C, joined } = sizes;
   const rows = joined ? G : 1;
   const filled = (index: number): Value =>

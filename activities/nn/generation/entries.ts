@@ -1,16 +1,22 @@
+import { inLanes, laneSizes } from '../lanes.ts';
 import type { Parameters } from '../linear.ts';
-import { causalAttention } from '../models/attention.ts';
 import type { Heads } from '../models/attention.ts';
 import type { ModelConfig } from '../models/config.ts';
 import { multimodalRotation } from '../models/rope.ts';
-import { attentionOf, embedTokens, logits, textLayers } from '../models/text.ts';
-import type { Attend, Attention } from '../models/text.ts';
+import { attendRows, tokenLanes } from '../models/row-attention.ts';
+import type { Attend } from '../models/row-attention.ts';
+import { embedTokens, headModule, headModules, textLayers } from '../models/text.ts';
 import type { Node, Value } from '../ops/node.ts';
+import { dim } from '../ops/shape.ts';
 import type { Trace } from '../ops/trace.ts';
 import type { Program } from '../runtime/program.ts';
 import { cachedAttention } from './cached-attention.ts';
-import { beginCaches, joinsFirstChunk, keepCaches, stepCaches } from './caches.ts';
+import { beginCaches, cacheMask, extendCaches, joinsFirstChunk, keepCaches } from './caches.ts';
 import type { CacheSizes } from './caches.ts';
+import { decodeLayers } from './decode-layers.ts';
+import type { LaneAttention } from './decode-layers.ts';
+import { headLanes, lanesOf, linearInLanes, outputLane } from './head-lanes.ts';
+import type { HeadLanes } from './head-lanes.ts';
 import { lastTokens } from './last-tokens.ts';
 import { newHeads } from './new-heads.ts';
 import { greedy, sample } from './sampler.ts';
@@ -81,65 +87,91 @@ export const asTraced = { compile: false };
  */
 export function addBatchEntries(program: Program, options: EntryOptions): BatchEntries {
   const { prompts: P, group, promptTokens: T, imageEmbeddings: M } = options.sizes;
-  const caches: CacheSizes = {
-    name: `${options.name}/${P}x${group}x${T}.${M}`,
-    config: options.config.text,
-    prompts: P,
-    group,
-    promptTokens: T,
-    chunk: options.chunk,
-    chunks: options.chunks,
-    joined: joinsFirstChunk(options.config.text, options.sizes, options.chunk),
-  };
-  const name = `${caches.name}/${options.mode}`;
+  const lanes = headLanes(options.config.text);
+  const batch = `${options.name}/${P}x${group}x${T}.${M}`;
+  const cachesOf = (name: string, prompts: number): CacheSizes[] =>
+    lanesOf(lanes).map((lane) => ({
+      name: `${name}/lane-${lane}`,
+      config: lanes.config,
+      prompts,
+      group,
+      promptTokens: T,
+      chunk: options.chunk,
+      chunks: options.chunks,
+      joined: joinsFirstChunk(lanes.config, options.sizes, options.chunk),
+    }));
+  const caches = cachesOf(batch, P);
+  const name = `${batch}/${options.mode}`;
   program.entry(`${name}/prefill`, (t) => prefill(t, options, caches), asTraced);
   let before = caches;
   const [first, ...rest] = stageSizes(options.sizes).map((prompts, index): Stage => {
     const stage = `${name}/${prompts}`;
     const from = before;
-    const own = index === 0 ? caches : { ...caches, prompts, name: `${caches.name}/${prompts}` };
+    const own = index === 0 ? caches : cachesOf(`${batch}/${prompts}`, prompts);
     const enter = `${stage}/enter`;
     if (index > 0) program.entry(enter, (t) => enterStage(t, from, own), asTraced);
     before = own;
     const decode = Array.from({ length: options.chunks }, (_, i) => `${stage}/decode-${i + 1}`);
     for (const [i, entry] of decode.entries())
-      program.entry(entry, (t) => decodeStep(t, options, own, i + 1), asTraced);
+      program.entry(entry, (t) => decodeStep(t, options, lanes, own, prompts, i + 1), asTraced);
     return index === 0 ? { prompts, decode } : { prompts, enter, decode };
   });
   return { sizes: options.sizes, prefill: `${name}/prefill`, stages: [first!, ...rest] };
 }
 
-function enterStage(t: Trace, from: CacheSizes, to: CacheSizes): { outputs: Record<string, Value> } {
-  const writes = keepCaches(t, from, to, t.input('kept', [to.prompts], 'int32'));
+function enterStage(
+  t: Trace,
+  from: readonly CacheSizes[],
+  to: readonly CacheSizes[],
+): { outputs: Record<string, Value> } {
+  const kept = t.input('kept', [to[0]!.prompts], 'int32');
+  const writes = to.flatMap((own, lane) => keepCaches(t, from[lane]!, own, kept));
   return { outputs: { done: t.after(writes, t.scalar(1, 'int32')) } };
 }
 
-function prefill(t: Trace, options: EntryOptions, caches: CacheSizes): { outputs: Record<string, Value> } {
+function prefill(
+  t: Trace,
+  options: EntryOptions,
+  caches: readonly CacheSizes[],
+): { outputs: Record<string, Value> } {
   const { config, sizes } = options;
   const { prompts: P, group: G, promptTokens: T, imageEmbeddings: M } = sizes;
+  const { kvHeads: KV, headDim: d, hiddenSize } = config.text;
   const params = options.source(t);
   const ids = t.input('ids', [P, T], 'int32');
   const images =
     M === 0
       ? undefined
-      : { embeds: t.input('embeds', [M, config.text.hiddenSize]), index: t.input('index', [P, T], 'int32') };
+      : { embeds: t.input('embeds', [M, hiddenSize]), index: t.input('index', [P, T], 'int32') };
   const writes: Node[] = [];
-  const keep = (layer: number, heads: Pick<Heads, 'k' | 'v'>): void =>
-    void writes.push(...beginCaches(t, caches, layer, heads));
-  const attend: Attend = (layer, heads) => {
-    keep(layer, heads);
-    return causalAttention(t, heads);
+  const keep = (layer: number, computed: Pick<Heads, 'k' | 'v'>): void => {
+    const parts = (x: Value): readonly Value[] =>
+      t.split(t.reshape(x, [P, T, KV, d]), laneSizes(KV, caches.length), 2);
+    const [k, v] = [parts(computed.k), parts(computed.v)];
+    for (const [lane, own] of caches.entries())
+      writes.push(...beginCaches(t, own, layer, { k: k[lane]!, v: v[lane]! }));
+  };
+  const attendPrompts = attendRows(t, T);
+  const attend: Attend = (layer, lanes) => {
+    const join = (side: 'k' | 'v'): Value =>
+      t.concat(
+        lanes.map((heads) => heads[side]),
+        0,
+      );
+    keep(layer, { k: join('k'), v: join('v') });
+    return attendPrompts(layer, lanes);
   };
   const rotation = multimodalRotation(t, config.text, t.input('positions', [3, P, T], 'int32'));
+  const embeds = t.reshape(embedTokens(t, params, ids, images), [P * T, hiddenSize]);
   const last = textLayers(
     t,
     params,
     config.text,
-    embedTokens(t, params, ids, images),
-    attentionOf(t, params, config.text, rotation, attend),
+    { embeds, rotation, lanes: tokenLanes(P, T) },
+    attend,
     lastTokens(t, params, config.text, rotation, t.input('last', [P], 'int32'), keep),
   ); // [P, D]
-  const scores = logits(t, params, config, last);
+  const scores = linearInLanes(t, params, headModule(config), last, headLanes(config.text));
   const rows =
     G === 1 ? scores : t.gather(scores, t.ints(Array.from({ length: P * G }, (_, r) => Math.floor(r / G))));
   return drawn(t, options, rows, writes);
@@ -149,26 +181,37 @@ function prefill(t: Trace, options: EntryOptions, caches: CacheSizes): { outputs
 function decodeStep(
   t: Trace,
   options: EntryOptions,
-  sizes: CacheSizes,
+  lanes: HeadLanes,
+  sizes: readonly CacheSizes[],
+  P: number,
   chunks: number,
 ): { outputs: Record<string, Value> } {
   const { config } = options;
-  const P = sizes.prompts;
-  const R = P * sizes.group;
+  const R = P * options.sizes.group;
   const params = options.decoding(t);
   const [slot, lengths] = [t.input('slot', [1], 'int32'), t.input('lengths', [P], 'int32')];
-  const caches = stepCaches(t, sizes, chunks, slot, lengths);
-  const positions = t.reshape(t.input('positions', [R], 'int32'), [1, R, 1]);
+  const positions = t.reshape(t.input('positions', [R], 'int32'), [1, R]);
   const rotation = multimodalRotation(t, config.text, t.concat([positions, positions, positions], 0));
-  const project = newHeads(t, params, config.text, rotation, P);
-  const attention: Attention = (layer, x) => {
-    const { q, k, v } = project(layer, x);
-    const extended = caches.extend(layer, { k, v });
-    return cachedAttention(t, q, extended.k, extended.v, caches.mask);
+  const mask = cacheMask(t, sizes[0]!, chunks, slot, lengths);
+  const parts = sizes.map((own, lane) => ({
+    project: newHeads(
+      t,
+      (layer) => outputLane(t, params, headModules(layer), lane, lanes),
+      lanes.config,
+      rotation,
+      P,
+    ),
+    extend: extendCaches(t, own, chunks, slot),
+  }));
+  const attend: LaneAttention = (lane, layer, x) => {
+    const { project, extend } = parts[lane]!;
+    const { q, ...rows } = project(layer, x);
+    const { k, v } = extend(layer, rows);
+    return cachedAttention(t, q, k, v, mask);
   };
   const tokens = embedTokens(t, params, t.input('tokens', [R], 'int32'));
-  const hidden = textLayers(t, params, config.text, tokens, attention);
-  return drawn(t, options, logits(t, params, config, hidden), []);
+  const hidden = decodeLayers(t, params, config.text, lanes, tokens, attend);
+  return drawn(t, options, linearInLanes(t, params, headModule(config), hidden, lanes), []);
 }
 
 /** Draws a token for each row of logits [R, V], once the cache is written. */
@@ -178,11 +221,18 @@ function drawn(
   rows: Value,
   writes: readonly Node[],
 ): { outputs: Record<string, Value> } {
-  if (options.mode === 'greedy')
-    return { outputs: { tokens: t.after(writes, greedy(t, rows, options.suppressed)) } };
-  const { tokens, logps } = sample(t, rows, options.suppressed, {
-    inverseTemperature: t.input('inverseTemperature', []),
-    uniforms: t.input('uniforms', rows.shape.slice(0, 1)),
-  });
-  return { outputs: { tokens: t.after(writes, tokens), logps } };
+  const lanes = inLanes(t, rows, laneSizes(dim(rows.shape, 0)));
+  const sizes = lanes.map((own) => dim(own.shape, 0));
+  const join = (parts: readonly Value[]): Value => t.concat(parts, 0);
+  if (options.mode === 'greedy') {
+    const tokens = join(lanes.map((own) => greedy(t, own, options.suppressed)));
+    return { outputs: { tokens: t.after(writes, tokens) } };
+  }
+  const inverseTemperature = t.input('inverseTemperature', []);
+  const uniforms = inLanes(t, t.input('uniforms', rows.shape.slice(0, 1)), sizes);
+  const drawn = lanes.map((own, lane) =>
+    sample(t, own, options.suppressed, { inverseTemperature, uniforms: uniforms[lane]! }),
+  );
+  const tokens = join(drawn.map((own) => own.tokens));
+  return { outputs: { tokens: t.after(writes, tokens), logps: join(drawn.map((own) => own.logps)) } };
 }

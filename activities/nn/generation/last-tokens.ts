@@ -3,9 +3,10 @@ import type { Parameters } from '../linear.ts';
 import type { TextConfig } from '../models/config.ts';
 import { rotate } from '../models/rope.ts';
 import type { Rotation } from '../models/rope.ts';
-import { headModules, hiddenRows } from '../models/text.ts';
+import { headModules } from '../models/text.ts';
 import type { LastLayer } from '../models/text.ts';
 import type { Value } from '../ops/node.ts';
+import { dim } from '../ops/shape.ts';
 import type { Trace } from '../ops/trace.ts';
 import { cachedAttention } from './cached-attention.ts';
 import { fillMask } from './caches.ts';
@@ -13,8 +14,8 @@ import { fillMask } from './caches.ts';
 /**
  * The last layer of prompts, of which only the last tokens' hidden states are of use: all keys and values, one query each.
  *
- * last [P] int32: places of the last tokens in the batch, counted over P prompts of T tokens; rotation [P, T, 1, D]. `made` is
- * told of keys and values [P, T, KV, D].
+ * last [P] int32: places of the last tokens in the batch, counted over N tokens of P prompts; rotation [N, 1, D]. `made` is told
+ * of keys and values [N, KV, D].
  */
 export function lastTokens(
   t: Trace,
@@ -24,22 +25,26 @@ export function lastTokens(
   last: Value,
   made: (layer: number, heads: { readonly k: Value; readonly v: Value }) => void,
 ): LastLayer {
-  const [P = 0, T = 0] = rotation.cos.shape;
-  const rowsOf = (x: Value): Value => t.reshape(hiddenRows(t, t.reshape(x, [P, T, D]), last), [P, 1, 1, D]);
-  const turn = { cos: rowsOf(rotation.cos), sin: rowsOf(rotation.sin) };
+  const [P, N] = [dim(last.shape, 0), dim(rotation.cos.shape, 0)];
+  const T = N / P;
+  const select = (x: Value): Value => t.gather(x, last);
+  const turn = { cos: select(rotation.cos), sin: select(rotation.sin) };
   const begins = t.ints(Array.from({ length: P }, (_, p) => p * T - 1));
   const mask = fillMask(t, t.reshape(t.sub(last, begins), [P, 1, 1, 1, 1]), T);
   return {
-    select: (x) => hiddenRows(t, x, last),
-    attention(layer, x) {
+    select,
+    attend(layer, x) {
       const [queries = '', ...others] = headModules(layer);
-      const [q = x] = linears(t, params, [queries], hiddenRows(t, x, last)); // [P, H·D]
-      const [keys = x, v = x] = linears(t, params, others, x).map((y) => t.reshape(y, [P, T, KV, D]));
+      const [q = x] = linears(t, params, [queries], select(x)); // [P, H·D]
+      const [keys = x, v = x] = linears(t, params, others, x).map((y) => t.reshape(y, [N, KV, D]));
       const k = rotate(t, keys, rotation);
       made(layer, { k, v });
-      const turned = rotate(t, t.reshape(q, [P, 1, H, D]), turn);
+      const turned = rotate(t, t.reshape(q, [P, H, D]), turn);
       const scaled = t.reshape(t.scale(turned, 1 / Math.sqrt(D)), [P, KV, 1, H / KV, D]);
-      const byHead = (y: Value) => ({ shared: t.transpose(y, [0, 2, 1, 3]), chunks: [] });
+      const byHead = (y: Value) => ({
+        shared: t.transpose(t.reshape(y, [P, T, KV, D]), [0, 2, 1, 3]),
+        chunks: [],
+      });
       return cachedAttention(t, scaled, byHead(k), byHead(v), mask);
     },
   };

@@ -31,19 +31,18 @@ export interface NewHeads {
  */
 export function newHeads(
   t: Trace,
-  params: Parameters,
+  paramsOf: (layer: number) => Parameters,
   config: TextConfig,
   rotation: Rotation,
   P: number,
 ): (layer: number, x: Value) => NewHeads {
-  const R = dim(rotation.cos.shape, 0);
   const inRows = (layer: number, x: Value): NewHeads =>
-    fromRows(t, projectHeads(t, params, config, layer, t.reshape(x, [R, 1, -1]), rotation), P);
+    fromRows(t, projectHeads(t, paramsOf(layer), config, layer, x, rotation), P);
   const { heads: H, kvHeads: KV, headDim: D } = config;
   if (D % (2 * tileWidth) !== 0) return inRows;
   const scaled = tiledRotation(t, config, rotation);
   return (layer, x) => {
-    const tiles = fusedTiles(t, params, headModules(layer), x, [(H + KV) * D, KV * D]);
+    const tiles = fusedTiles(t, paramsOf(layer), headModules(layer), x, [(H + KV) * D, KV * D]);
     if (tiles === undefined) return inRows(layer, x);
     const [qk = x, v = x] = tiles;
     const swapped = swapHalves(t, qk, [H + KV, 2, -1]);
@@ -56,11 +55,11 @@ export function newHeads(
   };
 }
 
-/** [R, 1, heads, D] each */
+/** [R, heads, D] each */
 function fromRows(t: Trace, { q, k, v }: Heads, P: number): NewHeads {
-  const [R = 0, , H = 0, D = 0] = q.shape;
-  const KV = dim(k.shape, 2);
-  const scaled = t.reshape(t.scale(q, 1 / Math.sqrt(D)), [R, 1, KV, H / KV, D]);
+  const [R = 0, H = 0, D = 0] = q.shape;
+  const KV = dim(k.shape, 1);
+  const scaled = t.reshape(t.scale(q, 1 / Math.sqrt(D)), [R, KV, H / KV, D]);
   const rows = (x: Value): Value => t.reshape(byPrompt(t, x, P, [D]), [-1, D]);
   return { q: byPrompt(t, scaled, P, [H / KV, D]), k: rows(k), v: rows(v) };
 }
@@ -91,9 +90,9 @@ function tiledRotation(t: Trace, { heads, kvHeads, headDim: D }: TextConfig, rot
   return { cos: inTiles(rotation.cos), sin: inTiles(rotation.sin) };
 }
 
-/** x [R, 1, KV, ...] → [P, KV, G, ...] */
+/** x [R, KV, ...] → [P, KV, G, ...] */
 function byPrompt(t: Trace, x: Value, P: number, rest: readonly number[]): Value {
-  const [R = 0, , KV = 0] = x.shape;
+  const [R = 0, KV = 0] = x.shape;
   const G = R / P;
   const split = t.reshape(x, [P, G, KV, ...rest]);
   if (G === 1 || KV === 1) return t.reshape(split, [P, KV, G, ...rest]);

@@ -9,12 +9,15 @@ import { Trace } from '../ops/trace.ts';
 import type { Program } from '../runtime/program.ts';
 import { hasTiles, tiled, tileWidth } from '../tiles.ts';
 import { asTraced } from './entries.ts';
+import { headLanes, laneMajor } from './head-lanes.ts';
 
 /**
  * Weights as new tokens are decoded with. In float32 they are a copy in which modules with one input lie in one matrix, and
  * matrices in tiles: a step of a few rows is bound by the reading of weights and by the number of operations, so both pay. The
  * adapter's B lies under the tiles, as weights of what A makes of the input: to take an adapter anew writes a few rows, not every
  * weight. Weights in bfloat16 are read as they are, with the adapter beside them.
+ *
+ * In a matrix of several modules each lane's part of all of them comes first, as `laneMajor` lays them.
  */
 export interface DecodingWeights {
   /** Copies weights and adapter; run once they are there and when weights have changed. Undefined where nothing is copied. */
@@ -43,6 +46,8 @@ export function addDecodingWeights(
   const given = source(new Trace());
   if (weight(given, `${head}.weight`).dtype === 'bfloat16')
     return { prepareEntry: undefined, adaptEntry: undefined, read: source };
+  const { count } = headLanes(config.text);
+  const inTiles = ({ shape: [N = 0] }: Value): boolean => hasTiles([N / count]);
   const layers = Array.from({ length: config.text.layers }, (_, layer) => `model.layers.${layer}.`);
   const groups = layers.flatMap((layer) =>
     fusions.map((modules) => modules.map((module) => `${layer}${module}`)),
@@ -53,7 +58,7 @@ export function addDecodingWeights(
       `${name}/${kind}`,
       (t) => {
         const params = source(t);
-        const writes = [...groups, [head]].flatMap((modules) => writesOf(t, join(t, params, modules)));
+        const writes = [...groups, [head]].flatMap((modules) => writesOf(t, join(t, params, modules, count)));
         return { outputs: { done: t.after(writes, t.scalar(1, 'int32')) } };
       },
       asTraced,
@@ -68,7 +73,7 @@ export function addDecodingWeights(
 
   const prepareEntry = entry('prepare', (t, { module, W, bias, lora }) => {
     const biases = bias === undefined ? [] : [overwrite(t, `${module}.bias`, bias)];
-    if (!hasTiles(W.shape)) return [...biases, overwrite(t, `${module}.weight`, merged(t, W, lora))];
+    if (!inTiles(W)) return [...biases, overwrite(t, `${module}.weight`, merged(t, W, lora))];
     if (lora === undefined) return [...biases, overwrite(t, tilesName(module), tiled(t, W))];
     const tiles = t.concat([tiled(t, W), tiled(t, lora.b)], 1); // [N/32, K + R, 32]
     return [...biases, overwrite(t, tilesName(module), tiles), overwrite(t, reductionName(module), lora.a)];
@@ -76,7 +81,7 @@ export function addDecodingWeights(
   if (given.lora === undefined) return { prepareEntry, adaptEntry: undefined, read };
   const adaptEntry = entry('adapt', (t, { module, W, lora }) => {
     if (lora === undefined) return [];
-    if (!hasTiles(W.shape)) return [overwrite(t, `${module}.weight`, merged(t, W, lora))];
+    if (!inTiles(W)) return [overwrite(t, `${module}.weight`, merged(t, W, lora))];
     const B = tiled(t, lora.b); // [N/32, R, 32]
     const [T = 0, R = 0] = B.shape;
     const [K, rows] = [dim(W.shape, 1), dim(W.shape, 1) + R];
@@ -108,7 +113,7 @@ interface Joined {
   readonly lora: { readonly a: Value; readonly b: Value } | undefined;
 }
 
-function join(t: Trace, params: Parameters, modules: readonly string[]): Joined {
+function join(t: Trace, params: Parameters, modules: readonly string[], lanes: number): Joined {
   const weights = modules.map((module) => weight(params, `${module}.weight`));
   const biases = modules.flatMap((module) => params.base[`${module}.bias`] ?? []);
   const pairs = modules.map((module) => params.lora?.[module]);
@@ -126,8 +131,8 @@ function join(t: Trace, params: Parameters, modules: readonly string[]): Joined 
   });
   return {
     module: fusedName(modules),
-    W: t.concat(weights, 0),
-    bias: biases.length === 0 ? undefined : t.concat(biases, 0),
+    W: laneMajor(t, weights, lanes),
+    bias: biases.length === 0 ? undefined : laneMajor(t, biases, lanes),
     lora:
       R === 0
         ? undefined
@@ -136,7 +141,7 @@ function join(t: Trace, params: Parameters, modules: readonly string[]): Joined 
               pairs.flatMap((pair) => (pair === undefined ? [] : [t.scale(pair.a, pair.scale)])),
               0,
             ),
-            b: t.concat(blocks, 0),
+            b: laneMajor(t, blocks, lanes),
           },
   };
 }

@@ -3,13 +3,10 @@ import type { Value } from '../ops/node.ts';
 import { dim } from '../ops/shape.ts';
 import type { Trace } from '../ops/trace.ts';
 
-/** Queries, keys and values of one layer, keys and queries turned. */
+/** Queries [..., H, D], keys and values [..., KV, D] of one layer, keys and queries turned. */
 export interface Heads {
-  /** [B, T, H, D] */
   readonly q: Value;
-  /** [B, T, KV, D] */
   readonly k: Value;
-  /** [B, T, KV, D] */
   readonly v: Value;
 }
 
@@ -19,25 +16,35 @@ export const masked = -1e30;
 /** Queries are handled in blocks of this many where a row is longer than two of them: keys behind a block are never touched. */
 const queryBlock = 128;
 
+export interface CausalOptions {
+  /** What both products are computed in; scores and their softmax are float32. */
+  readonly arithmetic?: DType | undefined;
+  /** Keys before the first query's own. */
+  readonly from?: number;
+}
+
 /**
- * `softmax(q·kᵀ/√D + causal mask)·v`, each key and value head serving G = H/KV query heads.
+ * `softmax(q·kᵀ/√D + causal mask)·v`, each key and value head serving G = H/KV query heads. Query i sees keys up to `from` + i.
  *
- * Both products are computed in `arithmetic`, scores and their softmax are float32.
- * Shapes: q [B, T, H, D], k and v [B, T, KV, D] → [B, T, H·D].
+ * Shapes: q [B, T, H, D], k and v [B, S, KV, D], S ≥ from + T → [B, T, H·D].
  */
-export function causalAttention(t: Trace, { q, k, v }: Heads, arithmetic: DType = 'float32'): Value {
+export function causalAttention(
+  t: Trace,
+  { q, k, v }: Heads,
+  { arithmetic = 'float32', from: first = 0 }: CausalOptions = {},
+): Value {
   const [B = 0, T = 0, H = 0, D = 0] = q.shape;
   const KV = dim(k.shape, 2);
   const G = H / KV;
   const scaled = t.reshape(t.cast(t.scale(q, 1 / Math.sqrt(D)), arithmetic), [B, T, KV, G, D]);
   const queries = t.transpose(scaled, [0, 2, 3, 1, 4]); // [B, KV, G, T, D]
-  const byHead = (x: Value): Value => t.transpose(t.cast(x, arithmetic), [0, 2, 1, 3]); // [B, KV, T, D]
+  const byHead = (x: Value): Value => t.transpose(t.cast(x, arithmetic), [0, 2, 1, 3]); // [B, KV, S, D]
   const [keys, values] = [byHead(k), byHead(v)];
-  const block = T > 2 * queryBlock ? queryBlock : T;
+  const block = first + T > 2 * queryBlock ? queryBlock : T;
   const sizes = Array.from({ length: Math.ceil(T / block) }, (_, i) => Math.min(block, T - i * block));
   const contexts: Value[] = [];
   for (const [i, part] of t.split(queries, sizes, 3).entries()) {
-    const from = i * block;
+    const from = first + i * block;
     const rows = dim(part.shape, 3);
     const seen = from + rows;
     const here = t.reshape(part, [B, KV, G * rows, D]);

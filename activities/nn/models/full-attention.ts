@@ -1,13 +1,14 @@
+import { laneCount } from '../lanes.ts';
 import type { Value } from '../ops/node.ts';
 import { dim } from '../ops/shape.ts';
 import type { Trace } from '../ops/trace.ts';
 
-/** Queries are handled in blocks of this many where there are more than two of them, so that scores never fill the memory. */
+/** Queries are handled in blocks of at most this many, so that scores never fill the memory. */
 const queryBlock = 256;
 
-/** The blocks in which the queries of a row of L are handled. */
+/** The blocks in which the queries of a row of L are handled, one for each lane at least. */
 export const queryBlocks = (L: number): { readonly from: number; readonly rows: number }[] => {
-  const block = L > 2 * queryBlock ? queryBlock : L;
+  const block = Math.min(queryBlock, Math.ceil(L / laneCount));
   return Array.from({ length: Math.ceil(L / block) }, (_, i) => ({
     from: i * block,
     rows: Math.min(block, L - i * block),

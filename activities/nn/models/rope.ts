@@ -19,20 +19,19 @@ export function inverseFrequencies(theta: number, n: number): number[] {
 /**
  * M-RoPE: the frequencies of a head follow, section by section, the position in time, row and column.
  *
- * Shapes: positions [3, B, T] int32 → cos, sin [B, T, 1, D/2 · 2], the half given twice.
+ * Shapes: positions [3, ...] int32 of N tokens → cos, sin [N, 1, D/2 · 2], the half given twice.
  * Reference: Wang et al. 2024, https://arxiv.org/abs/2409.12191 §2.1.
  */
 export function multimodalRotation(t: Trace, config: TextConfig, positions: Value): Rotation {
-  const [, B = 0, T = 0] = positions.shape;
   const frequencies = inverseFrequencies(config.ropeTheta, config.headDim);
-  const axes = t.split(t.reshape(t.cast(positions, 'float32'), [3, B, T, 1]), [1, 1, 1], 0);
+  const axes = t.unstack(t.reshape(t.cast(positions, 'float32'), [3, -1, 1, 1]));
   let from = 0;
   const angles = config.mropeSection.map((count, axis) => {
     const section = t.floats(frequencies.slice(from, (from += count)));
-    return t.mul(t.reshape(axes[axis] ?? positions, [B, T, 1, 1]), section); // [B, T, 1, count]
+    return t.mul(axes[axis] ?? positions, section); // [N, 1, count]
   });
   const angle = t.concat(angles, -1);
-  const turn = t.concat([t.neg(angle), angle], -1); // [B, T, 1, D]
+  const turn = t.concat([t.neg(angle), angle], -1); // [N, 1, D]
   return { cos: t.cos(turn), sin: t.sin(turn) };
 }
 

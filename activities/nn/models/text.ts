@@ -8,17 +8,19 @@
  */
 import { fusedLinear, fusedTiles, linear, linears, weight } from '../linear.ts';
 import type { Parameters } from '../linear.ts';
+import { inLanes } from '../lanes.ts';
 import type { Value } from '../ops/node.ts';
 import { dim } from '../ops/shape.ts';
 import type { Trace } from '../ops/trace.ts';
 import { rowsOf } from '../tiles.ts';
 import { silu } from './activations.ts';
-import { causalAttention } from './attention.ts';
 import type { Heads } from './attention.ts';
 import type { ModelConfig, TextConfig } from './config.ts';
 import { rmsNorm } from './norms.ts';
 import { multimodalRotation, rotate } from './rope.ts';
 import type { Rotation } from './rope.ts';
+import { attendRows, tokenLanes } from './row-attention.ts';
+import type { Attend } from './row-attention.ts';
 
 /** Embeddings of images and, for each token, where its embedding lies: its own place in the batch, or B·T + row of an image embedding. */
 export interface ImageInputs {
@@ -37,76 +39,111 @@ export function embedTokens(t: Trace, params: Parameters, ids: Value, images?: I
   return t.gather(t.concat([rows, images.embeds], 0), images.index);
 }
 
-/** What becomes of the heads of a layer: the context of each query, [B, T, H·D]. */
-export type Attend = (layer: number, heads: Heads) => Value;
-
-/** The same, of the normed hidden states of a layer, [..., D] → [..., H·D]. */
-export type Attention = (layer: number, x: Value) => Value;
-
-/** Attention by the heads of whole rows. rotation [B, T, 1, d] */
-export const attentionOf =
-  (t: Trace, params: Parameters, config: TextConfig, rotation: Rotation, attend: Attend): Attention =>
-  (layer, x) =>
-    attend(layer, projectHeads(t, params, config, layer, x, rotation));
-
-/** What the last layer computes where not all of its rows are of use. */
-export interface LastLayer {
-  /** The rows of use of hidden states. */
-  readonly select: (x: Value) => Value;
-  /** Their contexts, of the normed hidden states of all rows. */
-  readonly attention: Attention;
+/** Tokens that lie one after another, cut into lanes. */
+export interface Tokens {
+  /** [N, D] */
+  readonly embeds: Value;
+  /** [N, 1, d] */
+  readonly rotation: Rotation;
+  /** Tokens of each lane. */
+  readonly lanes: readonly number[];
 }
 
-/**
- * All layers and the final norm. `attention` is how a layer's queries see keys: whole sequences here, cached ones in generation.
- *
- * Shapes: x [..., D] → hidden [..., D], or what `last` selects of it.
- */
+/** The last layer where the final hidden states of few tokens are of use. */
+export interface LastLayer {
+  /** The rows of use of hidden states [N, D]. */
+  readonly select: (x: Value) => Value;
+  /** Their contexts, of the normed hidden states of all tokens. */
+  readonly attend: (layer: number, x: Value) => Value;
+}
+
+/** All layers and the final norm: hidden [N, D], or what `last` selects of it. */
 export function textLayers(
   t: Trace,
   params: Parameters,
   config: TextConfig,
-  x: Value,
-  attention: Attention,
-  last: LastLayer = { select: (whole) => whole, attention },
+  { embeds, rotation, lanes: sizes }: Tokens,
+  attend: Attend,
+  last?: LastLayer,
 ): Value {
-  const block = (layer: number, x: Value): Value => {
-    const name = `model.layers.${layer}`;
-    const normed = rmsNorm(t, x, weight(params, `${name}.input_layernorm.weight`), config.normEpsilon);
-    const { select, attention: attend } =
-      layer === config.layers - 1 ? last : { select: (whole: Value) => whole, attention };
-    const context = attend(layer, normed);
-    const attended = t.add(select(x), linear(t, params, `${name}.self_attn.o_proj`, context));
-    const inner = rmsNorm(
-      t,
-      attended,
-      weight(params, `${name}.post_attention_layernorm.weight`),
-      config.normEpsilon,
-    );
-    return t.add(attended, feedForward(t, params, config, `${name}.mlp`, inner));
+  const [cos, sin] = [inLanes(t, rotation.cos, sizes), inLanes(t, rotation.sin, sizes)];
+  const laneParams = sizes.map((_, lane) => ({ ...params, lane }));
+  const block = (layer: number, lanes: readonly Value[]): Value[] => {
+    const heads = lanes.map((x, lane) => {
+      const normed = attentionNorm(t, params, config, layer, x);
+      return projectHeads(t, laneParams[lane]!, config, layer, normed, { cos: cos[lane]!, sin: sin[lane]! });
+    });
+    const contexts = attend(layer, heads);
+    return lanes.map((x, lane) => afterAttention(t, laneParams[lane]!, config, layer, x, contexts[lane]!));
   };
-  for (let layer = 0; layer < config.layers; layer++) {
-    const before = x;
-    x = t.segment(() => block(layer, before));
+  let lanes = inLanes(t, embeds, sizes);
+  for (let layer = 0; layer < config.layers - (last === undefined ? 0 : 1); layer++) {
+    const before = lanes;
+    lanes = t.segment(() => block(layer, before));
   }
-  return rmsNorm(t, x, weight(params, 'model.norm.weight'), config.normEpsilon);
+  if (last === undefined)
+    return t.concat(
+      lanes.map((x) => finalNorm(t, params, config, x)),
+      0,
+    );
+  const layer = config.layers - 1;
+  const x = t.concat(lanes, 0);
+  const context = last.attend(layer, attentionNorm(t, params, config, layer, x));
+  return finalNorm(t, params, config, afterAttention(t, params, config, layer, last.select(x), context));
+}
+
+/** What a layer's heads are made of. x [..., D] */
+export const attentionNorm = (
+  t: Trace,
+  params: Parameters,
+  { normEpsilon }: TextConfig,
+  layer: number,
+  x: Value,
+): Value => rmsNorm(t, x, weight(params, `model.layers.${layer}.input_layernorm.weight`), normEpsilon);
+
+/** What a layer's feed-forward part reads. x [..., D] */
+export const feedForwardNorm = (
+  t: Trace,
+  params: Parameters,
+  { normEpsilon }: TextConfig,
+  layer: number,
+  x: Value,
+): Value =>
+  rmsNorm(t, x, weight(params, `model.layers.${layer}.post_attention_layernorm.weight`), normEpsilon);
+
+export const finalNorm = (t: Trace, params: Parameters, { normEpsilon }: TextConfig, x: Value): Value =>
+  rmsNorm(t, x, weight(params, 'model.norm.weight'), normEpsilon);
+
+/** The rest of a layer: x [n, D], context [n, H·d] → [n, D]. */
+function afterAttention(
+  t: Trace,
+  params: Parameters,
+  config: TextConfig,
+  layer: number,
+  x: Value,
+  context: Value,
+): Value {
+  const name = `model.layers.${layer}`;
+  const attended = t.add(x, linear(t, params, `${name}.self_attn.o_proj`, context));
+  const inner = gated(t, params, config, layer, feedForwardNorm(t, params, config, layer, attended));
+  return t.add(attended, linear(t, params, `${name}.mlp.down_proj`, inner));
 }
 
 /** embeds [B, T, D], positions [3, B, T] int32 → hidden [B, T, D] after the final norm. */
 export function forwardText(
   t: Trace,
   params: Parameters,
-  config: ModelConfig,
+  { text }: ModelConfig,
   { embeds, positions }: { readonly embeds: Value; readonly positions: Value },
-  attend: Attend = (_, heads) => causalAttention(t, heads),
 ): Value {
-  const rotation = multimodalRotation(t, config.text, positions);
-  return textLayers(t, params, config.text, embeds, attentionOf(t, params, config.text, rotation, attend));
+  const [B = 0, T = 0, D = 0] = embeds.shape;
+  const tokens = {
+    embeds: t.reshape(embeds, [B * T, D]),
+    rotation: multimodalRotation(t, text, positions),
+    lanes: tokenLanes(B, T),
+  };
+  return t.reshape(textLayers(t, params, text, tokens, attendRows(t, T)), [B, T, D]);
 }
-
-/** Rows of hidden states by their place in the batch: hidden [B, T, D], index [N] into B·T → [N, D]. */
-export const hiddenRows = (t: Trace, hidden: Value, index: Value): Value =>
-  t.gather(t.reshape(hidden, [-1, dim(hidden.shape, -1)]), index);
 
 /** Whose weight [V, D] hidden states become logits by: a module of its own, or the embeddings. */
 export const headModule = ({ text }: ModelConfig): string => (text.tied ? 'model.embed_tokens' : 'lm_head');
@@ -122,7 +159,7 @@ export const logits = (t: Trace, params: Parameters, config: ModelConfig, hidden
 export const headModules = (layer: number): string[] =>
   ['q_proj', 'k_proj', 'v_proj'].map((name) => `model.layers.${layer}.self_attn.${name}`);
 
-/** x [B, T, D], rotation [B, T, 1, d] → the heads of a layer, turned. */
+/** x [n, D], rotation [n, 1, d] → the heads of a layer, turned. */
 export function projectHeads(
   t: Trace,
   params: Parameters,
@@ -131,30 +168,38 @@ export function projectHeads(
   x: Value,
   rotation: Rotation,
 ): Heads {
-  const [B = 0, T = 0] = x.shape;
+  const n = dim(x.shape, 0);
   const modules = headModules(layer);
   const turned = (heads + kvHeads) * headDim;
   const fused = fusedLinear(t, params, modules, x, [turned, kvHeads * headDim]);
   if (fused !== undefined) {
-    const [qk = x, v = x] = fused.map((y) => t.reshape(y, [B, T, -1, headDim]));
-    const [q = x, k = x] = t.split(rotate(t, qk, rotation), [heads, kvHeads], 2);
+    const [qk = x, v = x] = fused.map((y) => t.reshape(y, [n, -1, headDim]));
+    const [q = x, k = x] = t.split(rotate(t, qk, rotation), [heads, kvHeads], 1);
     return { q, k, v };
   }
-  const [q = x, k = x, v = x] = linears(t, params, modules, x).map((y) => t.reshape(y, [B, T, -1, headDim]));
+  const [q = x, k = x, v = x] = linears(t, params, modules, x).map((y) => t.reshape(y, [n, -1, headDim]));
   return { q: rotate(t, q, rotation), k: rotate(t, k, rotation), v };
 }
 
-/** SwiGLU: `W_down(silu(W_gate x) · W_up x)`. */
-function feedForward(t: Trace, params: Parameters, config: TextConfig, module: string, x: Value): Value {
-  const I = config.intermediateSize;
-  const modules = [`${module}.gate_proj`, `${module}.up_proj`];
-  const down = (y: Value): Value => linear(t, params, `${module}.down_proj`, y);
+/** The modules that make the inner numbers of a layer. */
+export const gatedModules = (layer: number): string[] =>
+  ['gate_proj', 'up_proj'].map((name) => `model.layers.${layer}.mlp.${name}`);
+
+/** The inner part of SwiGLU, `silu(W_gate x) · W_up x`: x [n, D] → [n, I]. */
+export function gated(
+  t: Trace,
+  params: Parameters,
+  { intermediateSize: I }: TextConfig,
+  layer: number,
+  x: Value,
+): Value {
+  const modules = gatedModules(layer);
   // One after the other, for one thread; and TensorFlow would hand gate · σ(gate) to oneDNN, which takes 200 µs to begin.
-  const gated = ([gate = x, up = x]: readonly Value[]): Value => t.mul(t.mul(t.sigmoid(gate), up), gate);
+  const product = ([gate = x, up = x]: readonly Value[]): Value => t.mul(t.mul(t.sigmoid(gate), up), gate);
   const tiles = fusedTiles(t, params, modules, x, [I, I]);
-  if (tiles !== undefined) return down(t.reshape(rowsOf(t, gated(tiles)), [...x.shape.slice(0, -1), I]));
+  if (tiles !== undefined) return rowsOf(t, product(tiles));
   const fused = fusedLinear(t, params, modules, x, [I, I]);
-  if (fused !== undefined) return down(gated(fused));
+  if (fused !== undefined) return product(fused);
   const [gate = x, up = x] = linears(t, params, modules, x);
-  return down(t.mul(silu(t, gate), up));
+  return t.mul(silu(t, gate), up);
 }

@@ -10,6 +10,7 @@
  * Deviation: 1. Windows of one frame are laid in the order of their size, which changes nothing in the result, so that equal ones
  * are handled as one batch.
  */
+import { inLanes, laneSizes } from '../lanes.ts';
 import { linear, weight } from '../linear.ts';
 import type { Parameters } from '../linear.ts';
 import type { Value } from '../ops/node.ts';
@@ -54,8 +55,11 @@ export function forwardVision(
 }
 
 /** pixels [P, channels · frames · height · width] → [P, D]. One product: the convolution's stride is the size of its kernel. */
-export const embedPatches = (t: Trace, params: Parameters, pixels: Value): Value =>
-  linear(t, params, 'visual.patch_embed.proj', pixels);
+export const embedPatches = (t: Trace, params: Parameters, pixels: Value): Value => {
+  const lanes = inLanes(t, pixels, laneSizes(dim(pixels.shape, 0)));
+  const embeds = lanes.map((own, lane) => linear(t, { ...params, lane }, 'visual.patch_embed.proj', own));
+  return t.concat(embeds, 0);
+};
 
 /** The blocks and the merger: x [P, D] → [P / m², outDim], m × m neighbours in consecutive rows. */
 export function forwardPatches(
@@ -69,27 +73,41 @@ export function forwardPatches(
     windowed,
   }: { readonly rotation: Rotation; readonly whole: Attend; readonly windowed: Attend },
 ): Value {
-  const block = (i: number, x: Value): Value => {
+  const neighbours = vision.mergeSize ** 2;
+  const sizes = laneSizes(dim(x.shape, 0) / neighbours).map((n) => n * neighbours);
+  const laneParams = sizes.map((_, lane) => ({ ...params, lane }));
+  const [cos, sin] = [inLanes(t, rotation.cos, sizes), inLanes(t, rotation.sin, sizes)];
+  const block = (i: number, lanes: readonly Value[]): Value[] => {
     const name = `visual.blocks.${i}`;
     const attend = vision.kind === 'qwen2_vl' || vision.fullAttentionBlocks.includes(i) ? whole : windowed;
-    const [q, k, v] = visionHeads(
-      t,
-      params,
-      vision,
-      `${name}.attn`,
-      norm(t, params, vision, `${name}.norm1`, x),
-    );
-    const context = attend(rotate(t, q, rotation), rotate(t, k, rotation), v);
-    const attended = t.add(x, linear(t, params, `${name}.attn.proj`, context));
-    const inner = norm(t, params, vision, `${name}.norm2`, attended);
-    return t.add(attended, feedForward(t, params, vision, `${name}.mlp`, inner));
+    const heads = lanes.map((x, lane) => {
+      const turn = { cos: cos[lane]!, sin: sin[lane]! };
+      const normed = norm(t, params, vision, `${name}.norm1`, x);
+      const [q, k, v] = visionHeads(t, laneParams[lane]!, vision, `${name}.attn`, normed);
+      return [rotate(t, q, turn), rotate(t, k, turn), v] as const;
+    });
+    const join = (side: 0 | 1 | 2): Value =>
+      t.concat(
+        heads.map((own) => own[side]),
+        0,
+      );
+    const contexts = inLanes(t, attend(join(0), join(1), join(2)), sizes);
+    return lanes.map((x, lane) => {
+      const own = laneParams[lane]!;
+      const attended = t.add(x, linear(t, own, `${name}.attn.proj`, contexts[lane]!));
+      const inner = norm(t, params, vision, `${name}.norm2`, attended);
+      return t.add(attended, feedForward(t, own, vision, `${name}.mlp`, inner));
+    });
   };
-  let hidden = x;
+  let lanes = inLanes(t, x, sizes);
   for (let i = 0; i < vision.depth; i++) {
-    const before = hidden;
-    hidden = t.segment(() => block(i, before));
+    const before = lanes;
+    lanes = t.segment(() => block(i, before));
   }
-  return merge(t, params, norm(t, params, vision, 'visual.merger.ln_q', hidden), vision.mergeSize);
+  const merged = lanes.map((x, lane) =>
+    merge(t, laneParams[lane]!, norm(t, params, vision, 'visual.merger.ln_q', x), vision.mergeSize),
+  );
+  return t.concat(merged, 0);
 }
 
 /** x [P, D] → q, k and v [P, H, d]. */

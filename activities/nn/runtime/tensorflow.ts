@@ -3,6 +3,8 @@ import { createRequire } from 'node:module';
 import type * as tfjs from '@tensorflow/tfjs-node-gpu';
 import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js';
 
+import { laneCount } from '../lanes.ts';
+
 /** The one import of TensorFlow: its thread count and flags are environment variables that it reads once, while it loads. */
 export type TensorFlow = typeof tfjs;
 
@@ -16,7 +18,7 @@ export class ThreadCountFixed extends Error {
   override readonly name = 'ThreadCountFixed';
 }
 
-export const defaultThreads = 2;
+export const defaultThreads = 1;
 
 let loaded: { readonly tf: TensorFlow; readonly threads: number } | undefined;
 
@@ -31,6 +33,7 @@ export function loadTensorFlow(options: TensorFlowOptions = {}): TensorFlow {
   }
   const threads = options.threads ?? Number(process.env['TF_NUM_INTRAOP_THREADS'] ?? defaultThreads);
   process.env['TF_NUM_INTRAOP_THREADS'] = String(threads);
+  process.env['TF_NUM_INTEROP_THREADS'] ??= String(laneCount);
   process.env['TF_ENABLE_ONEDNN_OPTS'] = '1';
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3';
   const require = createRequire(import.meta.url);

@@ -1,12 +1,13 @@
 /**
- * Losses over label places where all logits at once would be too many: in chunks of places, one after another, each with
- * its gradient at once, so that neither the forward nor the backward pass holds more than one chunk's logits. Nothing is
- * computed twice.
+ * Losses over label places, in chunks of places, each with its gradient at once: one for each lane, or more where all logits at
+ * once would be too many, so that neither the forward nor the backward pass holds more than one chunk's a lane. Nothing is computed
+ * twice.
  *
  * Legend: M label places, V vocabulary.
  * Reference: Hsu et al. 2024 (Liger kernels), https://arxiv.org/abs/2410.10989 §3.3, here for any loss that is a sum over
  * places.
  */
+import { laneCount, laneSizes } from '../lanes.ts';
 import { gradient } from '../ops/gradient.ts';
 import type { Node, Value } from '../ops/node.ts';
 import type { Trace } from '../ops/trace.ts';
@@ -14,12 +15,9 @@ import type { Trace } from '../ops/trace.ts';
 /** Logits that are held at once: 256 MB in float32. */
 const LOGITS_AT_ONCE = 2 ** 26;
 
-/** Sizes of the chunks for M label places, as equal as may be; one where all logits fit. */
-export const labelChunks = (labels: number, vocabulary: number, atOnce = LOGITS_AT_ONCE): number[] => {
-  const count = Math.min(labels, Math.max(1, Math.ceil((labels * vocabulary) / atOnce)));
-  const cut = (i: number): number => Math.round((i * labels) / count);
-  return Array.from({ length: count }, (_, i) => cut(i + 1) - cut(i));
-};
+/** Sizes of the chunks for M label places, as equal as may be: one a lane where all logits fit. */
+export const labelChunks = (labels: number, vocabulary: number, atOnce = LOGITS_AT_ONCE): number[] =>
+  labels === 0 ? [] : laneSizes(labels, laneCount * Math.ceil((labels * vocabulary) / atOnce));
 
 /** A chunk's part of a value whose first dimension is M. */
 export type PartOf = (value: Value) => Value;
@@ -47,15 +45,17 @@ export const overLabels = <K extends string>(
   const found: Readonly<Record<K | 'loss', Value>>[] = [];
   const rowGradients: Value[][] = [];
   let sharedGradients: Value[] | undefined;
-  let before: Node[] = [];
+  /** What each chunk computes; the next chunk of its lane waits for it. */
+  const done: Node[][] = [];
   let from = 0;
   for (const size of chunks) {
     const parts = new Map<Value, Value>();
-    const [start, done] = [from, before];
+    const start = from;
+    const before = done.at(-laneCount) ?? [];
     const part = (value: Value): Value => {
       const rest = value.shape.slice(1);
       const cut = (): Value => t.slice(value, [start, ...rest.map(() => 0)], [size, ...rest]);
-      const known = parts.get(value) ?? t.after(done, cut());
+      const known = parts.get(value) ?? t.after(before, cut());
       parts.set(value, known);
       return known;
     };
@@ -65,7 +65,7 @@ export const overLabels = <K extends string>(
     sharedGradients = shared.map((g, i) => (sharedGradients?.[i] ? t.add(sharedGradients[i], g) : g));
     rowGradients.push(own);
     found.push(outputs);
-    before = [...Object.values<Value>(outputs), ...own, ...sharedGradients].map((value) => value.node);
+    done.push([...Object.values<Value>(outputs), ...own, ...sharedGradients].map((value) => value.node));
     from += size;
   }
   const joined = Object.fromEntries(

@@ -2,12 +2,15 @@
  * The forward pass of training: hidden states at the label places of a batch.
  * Legend: B rows, T length of the longest, N tokens, M label places, K image embeddings, D hidden size, V vocabulary.
  */
+import { inLanes, laneSizes } from '../lanes.ts';
 import type { Parameters } from '../linear.ts';
 import { causalAttention } from '../models/attention.ts';
+import type { Heads } from '../models/attention.ts';
 import type { ModelConfig, TextConfig } from '../models/config.ts';
 import { multimodalRotation } from '../models/rope.ts';
-import { attentionOf, embedTokens, hiddenRows, outputTable, textLayers } from '../models/text.ts';
-import type { Attend } from '../models/text.ts';
+import { attendRows } from '../models/row-attention.ts';
+import type { Attend } from '../models/row-attention.ts';
+import { embedTokens, outputTable, textLayers } from '../models/text.ts';
 import type { DType } from '../ops/dtype.ts';
 import type { Value } from '../ops/node.ts';
 import { dim, sameShape } from '../ops/shape.ts';
@@ -39,19 +42,31 @@ export const declareBatch = (t: Trace, { rows, length, tokens, labels }: BatchSh
   labels: t.input('labels', [labels], 'int32'),
 });
 
-/** Attention within rows, for heads of tokens that lie one after another: [1, N, H, d] → [1, N, H·d]. */
-const attendInRows =
-  (t: Trace, { places, tokens }: BatchInputs, arithmetic: DType): Attend =>
-  (_, heads) => {
-    if (sameShape(places.shape, [1, dim(tokens.shape, 0)])) return causalAttention(t, heads, arithmetic);
-    const spread = (x: Value): Value => {
-      const [, n = 0, h = 0, d = 0] = x.shape;
-      return t.reshape(t.gather(t.reshape(x, [n, h * d]), places), [...places.shape, h, d]); // [B, T, H, d]
-    };
-    const rows = { q: spread(heads.q), k: spread(heads.k), v: spread(heads.v) };
-    const context = causalAttention(t, rows, arithmetic);
-    return t.reshape(hiddenRows(t, context, tokens), [1, tokens.shape[0] ?? 0, -1]);
+/** Attention within rows, for tokens that lie one after another and are cut into lanes wherever a row ends. */
+const attendPacked = (t: Trace, { places, tokens }: BatchInputs, arithmetic: DType): Attend => {
+  const [rows = 0, T = 0] = places.shape;
+  const sizes = laneSizes(rows);
+  const placesOf = inLanes(t, places, sizes); // [b, T]
+  return (_, lanes) => {
+    const join = (side: keyof Heads): Value =>
+      t.concat(
+        lanes.map((heads) => heads[side]),
+        0,
+      );
+    const [q, k, v] = [join('q'), join('k'), join('v')]; // [N, H, d]
+    const spread = (x: Value, at: Value): Value => t.gather(x, at); // [b, T, H, d]
+    const contexts = placesOf.map((at, lane) => {
+      const heads = { q: spread(q, at), k: spread(k, at), v: spread(v, at) };
+      return t.reshape(causalAttention(t, heads, { arithmetic }), [sizes[lane]! * T, -1]);
+    });
+    const context = t.concat(contexts, 0); // [B·T, H·d]
+    return inLanes(
+      t,
+      tokens,
+      lanes.map((heads) => dim(heads.q.shape, 0)),
+    ).map((own) => t.gather(context, own));
   };
+};
 
 /** Hidden states [M, D] at the label places, which give logits. Image embeddings [K, D] come with their index [1, N]. */
 export const labelHidden = (
@@ -62,11 +77,16 @@ export const labelHidden = (
   images?: { readonly embeds: Value; readonly index: Value },
 ): Value => {
   const embeds = embedTokens(t, params, batch.ids, images); // [1, N, D]
-  const rotation = multimodalRotation(t, config.text, batch.positions);
+  const [, N = 0, D = 0] = embeds.shape;
   const { dtype } = outputTable(params, config);
-  const attention = attentionOf(t, params, config.text, rotation, attendInRows(t, batch, dtype));
-  const hidden = textLayers(t, params, config.text, embeds, attention);
-  return hiddenRows(t, hidden, batch.targets);
+  const isOneRow = sameShape(batch.places.shape, [1, N]);
+  const attend = isOneRow ? attendRows(t, N, dtype) : attendPacked(t, batch, dtype);
+  const tokens = {
+    embeds: t.reshape(embeds, [N, D]),
+    rotation: multimodalRotation(t, config.text, batch.positions),
+    lanes: laneSizes(N),
+  };
+  return t.gather(textLayers(t, params, config.text, tokens, attend), batch.targets);
 };
 
 /**

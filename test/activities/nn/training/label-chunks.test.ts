@@ -115,21 +115,24 @@ describe('a loss over label places in chunks', () => {
     expect(products.filter(({ outputs }) => outputs[0]!.shape[0]! < D).length).toBe(2 * CHUNKS.length);
   });
 
-  it('begins a chunk when the one before it and its gradient are done', () => {
+  it('begins a chunk when the one before it in its lane and that one’s gradient are done', () => {
     const t = new Trace();
     const given = inputs(t);
     const by = { rows: [given.hidden], shared: [given.table] };
     overLabels(t, CHUNKS, by, losses.supervised(t, given));
     const starts = t.nodes.filter(({ control }) => control.length > 0);
-    // Hidden states, labels and weights of the second and the third chunk wait for loss and two gradients.
-    expect(starts.map(({ control }) => control.length)).toEqual(Array.from({ length: 6 }, () => 3));
+    // Of three chunks in two lanes the third one's hidden states, labels and weights wait for loss and two gradients of the first.
+    expect(starts.map(({ control }) => control.length)).toEqual([3, 3, 3]);
+    const second = t.nodes.filter(({ op }) => op === 'Slice')[3]!;
+    for (const { control } of starts) for (const { id } of control) expect(id).toBeLessThan(second.id);
   });
 
-  it('is one piece where all logits fit', () => {
-    expect(labelChunks(512, 1024)).toEqual([512]);
+  it('is one chunk a lane where all logits fit', () => {
+    expect(labelChunks(512, 1024)).toEqual([256, 256]);
+    expect(labelChunks(1, 1024)).toEqual([1]);
     expect(labelChunks(0, 1024)).toEqual([]);
-    expect(labelChunks(2048, 151_936)).toEqual([410, 409, 410, 409, 410]);
-    expect(labelChunks(11, V, 4 * V)).toEqual([4, 3, 4]);
+    expect(labelChunks(2048, 151_936)).toEqual([205, 205, 205, 205, 204, 205, 205, 205, 205, 204]);
+    expect(labelChunks(11, V, 4 * V)).toEqual([2, 2, 2, 2, 2, 1]);
     expect(labelChunks(3, V, 1)).toEqual([1, 1, 1]);
   });
 

@@ -9,11 +9,14 @@
 import type { Value } from './ops/node.ts';
 import type { Trace } from './ops/trace.ts';
 
-/** How many lanes a graph is cut into. Part of what determines the bits of a result, so it does not follow the machine. */
-export const laneCount = 2;
+/**
+ * How many lanes a graph for processors is cut into, whatever their cores: results depend on it in their last bits. One for a GPU,
+ * which runs one operation at a time.
+ */
+export const processorLanes = 2;
 
 /** How many of n things each lane gets, as equal as may be; no lane is empty. */
-export const laneSizes = (n: number, count = laneCount): number[] => {
+export const laneSizes = (n: number, count: number): number[] => {
   const lanes = Math.max(1, Math.min(count, n));
   const cut = (lane: number): number => Math.ceil((lane * n) / lanes);
   return Array.from({ length: lanes }, (_, lane) => cut(lane + 1) - cut(lane));

@@ -1,4 +1,3 @@
-import { laneCount } from './lanes.ts';
 import type { Value } from './ops/node.ts';
 import { dim } from './ops/shape.ts';
 import type { Trace } from './ops/trace.ts';
@@ -24,7 +23,7 @@ export interface Dropout {
 
 /** What is left is scaled up to keep the mean, as in PyTorch: x of any shape → the same shape. */
 export const drop = (t: Trace, { rate, key, stream }: Dropout, x: Value, lane = 0): Value => {
-  const dropped = t.less(t.uniform(key, stream * laneCount + lane, x.shape), t.scalar(rate));
+  const dropped = t.less(t.uniform(key, stream * t.lanes + lane, x.shape), t.scalar(rate));
   return t.where(dropped, t.scalar(0), t.scale(x, 1 / (1 - rate)));
 };
 

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import type { ResolvedCompute } from '../../schemas/config/compute.ts';
+import { installedLibrary } from '../nn/runtime/installed-library.ts';
 
 /** The widest vector instructions of this CPU, since oneDNN picks its kernels, and with them the rounding, by it. */
 export function instructionLevel(cpuinfo: string, arch: string): string {
@@ -15,13 +15,12 @@ export function instructionLevel(cpuinfo: string, arch: string): string {
 const readOr = (file: string, otherwise: string) => readFile(file, 'utf8').catch(() => otherwise);
 
 async function machine(): Promise<Record<string, string>> {
-  const binding = new URL(import.meta.resolve('@tensorflow/tfjs-node-gpu/package.json'));
-  const library = await readOr(new URL('lib/napi-v8/library.json', binding).pathname, '');
+  const library = installedLibrary();
   return {
     cpu: instructionLevel(await readOr('/proc/cpuinfo', ''), os.arch()),
-    accelerator: library === '' ? 'cpu' : (JSON.parse(library) as { kind: string }).kind,
+    accelerator: library?.kind ?? 'cpu',
     onednn: '1',
-    tensorflow: library === '' ? 'unknown' : createHash('sha256').update(library).digest('hex').slice(0, 16),
+    tensorflow: library?.digest ?? 'unknown',
   };
 }
 

@@ -49,7 +49,7 @@ async function examineProducts(): Promise<Finding> {
     const choice = autoArithmetic(await machineFacts(), probe);
     return ok(
       name,
-      `${figures.join('; ')}, with ${defaultThreads} threads: arithmetic auto means ${choice} for bfloat16 weights`,
+      `${figures.join('; ')}, ${defaultThreads === 1 ? 'a thread' : `${defaultThreads} threads`} to an operation: arithmetic auto means ${choice} for bfloat16 weights`,
     );
   } catch (error) {
     return fail(name, wordsOf(error), 'run `mmedexpert setup --verify`');

@@ -5,7 +5,9 @@ const numbers = z.enum(['float32', 'bfloat16']);
 
 const fields = {
   dtype: numbers.describe('What frozen weights are stored and rounded in; adapters stay float32'),
-  intraOpThreads: count.describe('Threads of one TensorFlow operation'),
+  intraOpThreads: count.describe(
+    'Threads of one TensorFlow operation, of which two run at once on processors: half of the cores',
+  ),
   execution: z
     .enum(['graph', 'xla'])
     .describe('graph: as traced; xla: training and the vision tower compiled'),

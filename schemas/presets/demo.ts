@@ -156,5 +156,5 @@ export const demo: PipelineConfig = {
     scorer: 'robust',
     benchmarks: [],
   },
-  compute: { dtype: 'float32', arithmetic: 'auto', intraOpThreads: 2, execution: 'graph' },
+  compute: { dtype: 'float32', arithmetic: 'auto', intraOpThreads: 1, execution: 'graph' },
 };

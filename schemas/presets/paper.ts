@@ -145,7 +145,7 @@ export const paperPipeline = (
       model: paper('gpt-5', data, 'GPT-5 writes the traces under a guideline paradigm'),
       maxTokens: assumed(4096, 'not stated; room for a full trace and the hidden reasoning before it'),
       apiKeyEnv: assumed('OPENAI_API_KEY', ours),
-      maxInFlight: assumed(16, ours),
+      maxInFlight: assumed(8, ours),
       retries: assumed(8, ours),
     },
   },
@@ -250,7 +250,7 @@ export const paperPipeline = (
   compute: {
     dtype: paper('bfloat16', details, 'bf16'),
     arithmetic: assumed('auto', 'bf16 products pay only on processors made for them'),
-    intraOpThreads: assumed(16, ours),
+    intraOpThreads: assumed(8, ours),
     execution: assumed('graph', ours),
   },
 });

@@ -4,6 +4,6 @@ import type { ResolvedCompute } from '../../schemas/config/compute.ts';
 export const inFloat32: ResolvedCompute = {
   dtype: 'float32',
   arithmetic: 'float32',
-  intraOpThreads: 2,
+  intraOpThreads: 1,
   execution: 'graph',
 };

@@ -20,7 +20,7 @@ try {
       ...Object.fromEntries(adapters.map((name) => [name.replace('-', '.'), path.join(folder, name)])),
     },
     outputs: { model },
-    compute: { dtype: 'float32', arithmetic: 'float32', execution: 'graph', intraOpThreads: 2 },
+    compute: { dtype: 'float32', arithmetic: 'float32', execution: 'graph', intraOpThreads: 1 },
     resume: undefined,
     checkpoint: async () => {},
     progress: () => {},

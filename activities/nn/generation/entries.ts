@@ -3,7 +3,7 @@ import type { Parameters } from '../linear.ts';
 import type { Heads } from '../models/attention.ts';
 import type { ModelConfig } from '../models/config.ts';
 import { multimodalRotation } from '../models/rope.ts';
-import { attendRows, tokenLanes } from '../models/row-attention.ts';
+import { attendRows, ofAllLanes, tokenLanes } from '../models/row-attention.ts';
 import type { Attend } from '../models/row-attention.ts';
 import { embedTokens, headModule, headModules, textLayers } from '../models/text.ts';
 import type { Node, Value } from '../ops/node.ts';
@@ -87,7 +87,7 @@ export const asTraced = { compile: false };
  */
 export function addBatchEntries(program: Program, options: EntryOptions): BatchEntries {
   const { prompts: P, group, promptTokens: T, imageEmbeddings: M } = options.sizes;
-  const lanes = headLanes(options.config.text);
+  const lanes = headLanes(options.config.text, program.lanes);
   const batch = `${options.name}/${P}x${group}x${T}.${M}`;
   const cachesOf = (name: string, prompts: number): CacheSizes[] =>
     lanesOf(lanes).map((lane) => ({
@@ -144,21 +144,16 @@ function prefill(
       ? undefined
       : { embeds: t.input('embeds', [M, hiddenSize]), index: t.input('index', [P, T], 'int32') };
   const writes: Node[] = [];
+  const keyHeads = caches.map((own) => own.config.kvHeads);
+  const ofLanes = (x: Value): readonly Value[] => t.split(t.reshape(x, [P, T, KV, d]), keyHeads, 2);
   const keep = (layer: number, computed: Pick<Heads, 'k' | 'v'>): void => {
-    const parts = (x: Value): readonly Value[] =>
-      t.split(t.reshape(x, [P, T, KV, d]), laneSizes(KV, caches.length), 2);
-    const [k, v] = [parts(computed.k), parts(computed.v)];
+    const [k, v] = [ofLanes(computed.k), ofLanes(computed.v)];
     for (const [lane, own] of caches.entries())
       writes.push(...beginCaches(t, own, layer, { k: k[lane]!, v: v[lane]! }));
   };
   const attendPrompts = attendRows(t, T);
   const attend: Attend = (layer, lanes) => {
-    const join = (side: 'k' | 'v'): Value =>
-      t.concat(
-        lanes.map((heads) => heads[side]),
-        0,
-      );
-    keep(layer, { k: join('k'), v: join('v') });
+    keep(layer, { k: ofAllLanes(t, lanes, 'k'), v: ofAllLanes(t, lanes, 'v') });
     return attendPrompts(layer, lanes);
   };
   const rotation = multimodalRotation(t, config.text, t.input('positions', [3, P, T], 'int32'));
@@ -167,11 +162,11 @@ function prefill(
     t,
     params,
     config.text,
-    { embeds, rotation, lanes: tokenLanes(P, T) },
+    { embeds, rotation, lanes: tokenLanes(t, P, T) },
     attend,
     lastTokens(t, params, config.text, rotation, t.input('last', [P], 'int32'), keep),
   ); // [P, D]
-  const scores = linearInLanes(t, params, headModule(config), last, headLanes(config.text));
+  const scores = linearInLanes(t, params, headModule(config), last, headLanes(config.text, t.lanes));
   const rows =
     G === 1 ? scores : t.gather(scores, t.ints(Array.from({ length: P * G }, (_, r) => Math.floor(r / G))));
   return drawn(t, options, rows, writes);
@@ -221,7 +216,7 @@ function drawn(
   rows: Value,
   writes: readonly Node[],
 ): { outputs: Record<string, Value> } {
-  const lanes = inLanes(t, rows, laneSizes(dim(rows.shape, 0)));
+  const lanes = inLanes(t, rows, laneSizes(dim(rows.shape, 0), t.lanes));
   const sizes = lanes.map((own) => dim(own.shape, 0));
   const join = (parts: readonly Value[]): Value => t.concat(parts, 0);
   if (options.mode === 'greedy') {

@@ -2,7 +2,6 @@
  * Lanes of a step that computes one new token a row: each has a part of the heads, and of every layer's outputs. Weights are
  * read once, by the lane that has their outputs; what a layer reads is whole.
  */
-import { laneCount } from '../lanes.ts';
 import { fusedName, linear, reductionName, tilesName } from '../linear.ts';
 import type { Parameters } from '../linear.ts';
 import type { TextConfig } from '../models/config.ts';
@@ -16,11 +15,11 @@ export interface HeadLanes {
   readonly config: TextConfig;
 }
 
-/** One lane where heads or outputs cannot be halved. */
-export function headLanes(config: TextConfig): HeadLanes {
+/** One lane where heads or outputs cannot be parted. */
+export function headLanes(config: TextConfig, lanes: number): HeadLanes {
   const { heads, kvHeads, hiddenSize, intermediateSize, vocabSize } = config;
   const parted = [kvHeads, hiddenSize, intermediateSize, vocabSize];
-  const count = parted.every((n) => n % laneCount === 0) ? laneCount : 1;
+  const count = parted.every((n) => n % lanes === 0) ? lanes : 1;
   const own = {
     heads: heads / count,
     kvHeads: kvHeads / count,

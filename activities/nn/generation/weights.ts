@@ -46,7 +46,7 @@ export function addDecodingWeights(
   const given = source(new Trace());
   if (weight(given, `${head}.weight`).dtype === 'bfloat16')
     return { prepareEntry: undefined, adaptEntry: undefined, read: source };
-  const { count } = headLanes(config.text);
+  const { count } = headLanes(config.text, program.lanes);
   const inTiles = ({ shape: [N = 0] }: Value): boolean => hasTiles([N / count]);
   const layers = Array.from({ length: config.text.layers }, (_, layer) => `model.layers.${layer}.`);
   const groups = layers.flatMap((layer) =>

@@ -1,4 +1,3 @@
-import { laneCount } from '../lanes.ts';
 import type { Value } from '../ops/node.ts';
 import { dim } from '../ops/shape.ts';
 import type { Trace } from '../ops/trace.ts';
@@ -7,8 +6,8 @@ import type { Trace } from '../ops/trace.ts';
 const queryBlock = 256;
 
 /** The blocks in which the queries of a row of L are handled, one for each lane at least. */
-export const queryBlocks = (L: number): { readonly from: number; readonly rows: number }[] => {
-  const block = Math.min(queryBlock, Math.ceil(L / laneCount));
+export const queryBlocks = (L: number, lanes: number): { readonly from: number; readonly rows: number }[] => {
+  const block = Math.min(queryBlock, Math.ceil(L / lanes));
   return Array.from({ length: Math.ceil(L / block) }, (_, i) => ({
     from: i * block,
     rows: Math.min(block, L - i * block),
@@ -25,7 +24,7 @@ export function fullAttention(t: Trace, q: Value, k: Value, v: Value, masks?: re
   const front = (x: Value): Value => t.transpose(x, [0, 2, 1, 3]); // [N, H, L, D]
   const queries = front(t.scale(q, 1 / Math.sqrt(dim(q.shape, -1))));
   const [keys, values] = [front(k), front(v)];
-  const rows = queryBlocks(dim(q.shape, 1)).map((block) => block.rows);
+  const rows = queryBlocks(dim(q.shape, 1), t.lanes).map((block) => block.rows);
   const contexts = t.split(queries, rows, 2).map((part, i) => {
     const scores = t.batchMatmul(part, keys, false, true); // [N, H, rows, L]
     const mask = masks?.[i];

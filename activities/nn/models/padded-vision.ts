@@ -46,7 +46,7 @@ export function forwardPaddedVision(
   const D = vision.dim / H;
   const pixels = t.input('pixels', [P, vision.patchNumbers]);
   const frames = t.input('frames', [P], 'int32');
-  const sameFrame = queryBlocks(P).map(({ from, rows }) => {
+  const sameFrame = queryBlocks(P, t.lanes).map(({ from, rows }) => {
     const queries = t.reshape(t.slice(frames, [from], [rows]), [rows, 1]);
     return t.where(t.equal(queries, frames), t.scalar(0), t.scalar(masked)); // [rows, P]
   });

@@ -140,7 +140,7 @@ export function forwardText(
   const tokens = {
     embeds: t.reshape(embeds, [B * T, D]),
     rotation: multimodalRotation(t, text, positions),
-    lanes: tokenLanes(B, T),
+    lanes: tokenLanes(t, B, T),
   };
   return t.reshape(textLayers(t, params, text, tokens, attendRows(t, T)), [B, T, D]);
 }

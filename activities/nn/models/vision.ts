@@ -56,7 +56,7 @@ export function forwardVision(
 
 /** pixels [P, channels · frames · height · width] → [P, D]. One product: the convolution's stride is the size of its kernel. */
 export const embedPatches = (t: Trace, params: Parameters, pixels: Value): Value => {
-  const lanes = inLanes(t, pixels, laneSizes(dim(pixels.shape, 0)));
+  const lanes = inLanes(t, pixels, laneSizes(dim(pixels.shape, 0), t.lanes));
   const embeds = lanes.map((own, lane) => linear(t, { ...params, lane }, 'visual.patch_embed.proj', own));
   return t.concat(embeds, 0);
 };
@@ -74,7 +74,7 @@ export function forwardPatches(
   }: { readonly rotation: Rotation; readonly whole: Attend; readonly windowed: Attend },
 ): Value {
   const neighbours = vision.mergeSize ** 2;
-  const sizes = laneSizes(dim(x.shape, 0) / neighbours).map((n) => n * neighbours);
+  const sizes = laneSizes(dim(x.shape, 0) / neighbours, t.lanes).map((n) => n * neighbours);
   const laneParams = sizes.map((_, lane) => ({ ...params, lane }));
   const [cos, sin] = [inLanes(t, rotation.cos, sizes), inLanes(t, rotation.sin, sizes)];
   const block = (i: number, lanes: readonly Value[]): Value[] => {

@@ -1,3 +1,4 @@
+import { processorLanes } from '../lanes.ts';
 import type { DType, HostArray } from './dtype.ts';
 import type { Attributes, Pullback, Node, Value } from './node.ts';
 import { sameShape, ShapeError, show, sizeOf } from './shape.ts';
@@ -19,6 +20,13 @@ export class Recorder {
   readonly #constants = new Map<string, Value>();
   #segments = 0;
   #segment: number | undefined;
+
+  /** Lanes that models cut their work into. */
+  readonly lanes: number;
+
+  constructor(lanes = processorLanes) {
+    this.lanes = lanes;
+  }
 
   /** What `build` records is one segment: a backward pass may keep what goes into it alone, and compute the rest again. */
   segment<T>(build: () => T): T {

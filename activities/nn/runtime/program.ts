@@ -5,6 +5,7 @@ import type { Value } from '../ops/node.ts';
 import { sameShape, ShapeError, show } from '../ops/shape.ts';
 import { Trace } from '../ops/trace.ts';
 import type { EntryPoint } from './graph-def.ts';
+import { installedLanes } from './installed-library.ts';
 import { Session } from './session.ts';
 import type { TensorFlowOptions } from './tensorflow.ts';
 import { chunkBytes, chunksOf, reachedAlone, receive, send } from './variable.ts';
@@ -33,13 +34,20 @@ export class Program {
   readonly #variables = new Map<string, Variable>();
   readonly #scratches = new Set<string>();
 
+  /** Lanes that models cut their work into: those of the processor or GPU that TensorFlow computes on. */
+  readonly lanes: number;
+
+  constructor(lanes = installedLanes()) {
+    this.lanes = lanes;
+  }
+
   /** Records an entry point. Its inputs are those the function declares on the trace. */
   entry(name: string, build: (t: Trace) => Entry, { compile = true }: EntryOptions = {}): void {
     if (!/^[A-Za-z0-9][A-Za-z0-9_./-]*$/.test(name))
       throw new TypeError(`entry point "${name}" is not a TensorFlow name`);
     if (this.#entries.some((entry) => entry.name === name))
       throw new TypeError(`entry point "${name}" is recorded twice`);
-    const t = new Trace();
+    const t = new Trace(this.lanes);
     const { outputs } = build(t);
     for (const [key, { dtype }] of Object.entries(outputs))
       if (dtype === 'bfloat16' || dtype === 'resource')

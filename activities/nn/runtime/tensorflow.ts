@@ -1,9 +1,9 @@
-import process from 'node:process';
 import { createRequire } from 'node:module';
+import os from 'node:os';
+import process from 'node:process';
 import type * as tfjs from '@tensorflow/tfjs-node-gpu';
 import type { NodeJSKernelBackend } from '@tensorflow/tfjs-node-gpu/dist/nodejs_kernel_backend.js';
-
-import { laneCount } from '../lanes.ts';
+import { processorLanes } from '../lanes.ts';
 
 /** The one import of TensorFlow: its thread count and flags are environment variables that it reads once, while it loads. */
 export type TensorFlow = typeof tfjs;
@@ -18,7 +18,8 @@ export class ThreadCountFixed extends Error {
   override readonly name = 'ThreadCountFixed';
 }
 
-export const defaultThreads = 1;
+/** Every lane its share of the processor's cores. */
+export const defaultThreads = Math.max(1, Math.floor(os.availableParallelism() / processorLanes));
 
 let loaded: { readonly tf: TensorFlow; readonly threads: number } | undefined;
 
@@ -33,7 +34,7 @@ export function loadTensorFlow(options: TensorFlowOptions = {}): TensorFlow {
   }
   const threads = options.threads ?? Number(process.env['TF_NUM_INTRAOP_THREADS'] ?? defaultThreads);
   process.env['TF_NUM_INTRAOP_THREADS'] = String(threads);
-  process.env['TF_NUM_INTEROP_THREADS'] ??= String(laneCount);
+  process.env['TF_NUM_INTEROP_THREADS'] ??= String(processorLanes);
   process.env['TF_ENABLE_ONEDNN_OPTS'] = '1';
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3';
   const require = createRequire(import.meta.url);

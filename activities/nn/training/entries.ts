@@ -77,7 +77,7 @@ const lossOver = <K extends string>(
 ): Record<K | 'loss', Value> => {
   const table = outputTable(params, model.config);
   const shared = Object.values(trained).includes(table) ? [table] : [];
-  const chunks = labelChunks(dim(hidden.shape, 0), model.config.text.vocabSize);
+  const chunks = labelChunks(dim(hidden.shape, 0), model.config.text.vocabSize, t.lanes);
   return overLabels(t, chunks, { rows: [hidden], shared }, build);
 };
 

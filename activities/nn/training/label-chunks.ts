@@ -7,7 +7,7 @@
  * Reference: Hsu et al. 2024 (Liger kernels), https://arxiv.org/abs/2410.10989 §3.3, here for any loss that is a sum over
  * places.
  */
-import { laneCount, laneSizes } from '../lanes.ts';
+import { laneSizes } from '../lanes.ts';
 import { gradient } from '../ops/gradient.ts';
 import type { Node, Value } from '../ops/node.ts';
 import type { Trace } from '../ops/trace.ts';
@@ -16,8 +16,12 @@ import type { Trace } from '../ops/trace.ts';
 const LOGITS_AT_ONCE = 2 ** 26;
 
 /** Sizes of the chunks for M label places, as equal as may be: one a lane where all logits fit. */
-export const labelChunks = (labels: number, vocabulary: number, atOnce = LOGITS_AT_ONCE): number[] =>
-  labels === 0 ? [] : laneSizes(labels, laneCount * Math.ceil((labels * vocabulary) / atOnce));
+export const labelChunks = (
+  labels: number,
+  vocabulary: number,
+  lanes: number,
+  atOnce = LOGITS_AT_ONCE,
+): number[] => (labels === 0 ? [] : laneSizes(labels, lanes * Math.ceil((labels * vocabulary) / atOnce)));
 
 /** A chunk's part of a value whose first dimension is M. */
 export type PartOf = (value: Value) => Value;
@@ -51,7 +55,7 @@ export const overLabels = <K extends string>(
   for (const size of chunks) {
     const parts = new Map<Value, Value>();
     const start = from;
-    const before = done.at(-laneCount) ?? [];
+    const before = done.at(-t.lanes) ?? [];
     const part = (value: Value): Value => {
       const rest = value.shape.slice(1);
       const cut = (): Value => t.slice(value, [start, ...rest.map(() => 0)], [size, ...rest]);

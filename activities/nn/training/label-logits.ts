@@ -5,10 +5,9 @@
 import { inLanes, laneSizes } from '../lanes.ts';
 import type { Parameters } from '../linear.ts';
 import { causalAttention } from '../models/attention.ts';
-import type { Heads } from '../models/attention.ts';
 import type { ModelConfig, TextConfig } from '../models/config.ts';
 import { multimodalRotation } from '../models/rope.ts';
-import { attendRows } from '../models/row-attention.ts';
+import { attendRows, ofAllLanes } from '../models/row-attention.ts';
 import type { Attend } from '../models/row-attention.ts';
 import { embedTokens, outputTable, textLayers } from '../models/text.ts';
 import type { DType } from '../ops/dtype.ts';
@@ -45,18 +44,12 @@ export const declareBatch = (t: Trace, { rows, length, tokens, labels }: BatchSh
 /** Attention within rows, for tokens that lie one after another and are cut into lanes wherever a row ends. */
 const attendPacked = (t: Trace, { places, tokens }: BatchInputs, arithmetic: DType): Attend => {
   const [rows = 0, T = 0] = places.shape;
-  const sizes = laneSizes(rows);
+  const sizes = laneSizes(rows, t.lanes);
   const placesOf = inLanes(t, places, sizes); // [b, T]
   return (_, lanes) => {
-    const join = (side: keyof Heads): Value =>
-      t.concat(
-        lanes.map((heads) => heads[side]),
-        0,
-      );
-    const [q, k, v] = [join('q'), join('k'), join('v')]; // [N, H, d]
-    const spread = (x: Value, at: Value): Value => t.gather(x, at); // [b, T, H, d]
+    const [q, k, v] = [ofAllLanes(t, lanes, 'q'), ofAllLanes(t, lanes, 'k'), ofAllLanes(t, lanes, 'v')];
     const contexts = placesOf.map((at, lane) => {
-      const heads = { q: spread(q, at), k: spread(k, at), v: spread(v, at) };
+      const heads = { q: t.gather(q, at), k: t.gather(k, at), v: t.gather(v, at) }; // [b, T, H, d]
       return t.reshape(causalAttention(t, heads, { arithmetic }), [sizes[lane]! * T, -1]);
     });
     const context = t.concat(contexts, 0); // [B·T, H·d]
@@ -84,7 +77,7 @@ export const labelHidden = (
   const tokens = {
     embeds: t.reshape(embeds, [N, D]),
     rotation: multimodalRotation(t, config.text, batch.positions),
-    lanes: laneSizes(N),
+    lanes: laneSizes(N, t.lanes),
   };
   return t.gather(textLayers(t, params, config.text, tokens, attend), batch.targets);
 };

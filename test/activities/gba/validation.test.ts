@@ -114,7 +114,13 @@ describe.skipIf(!hasShared)('validation of GBA, on the golden Qwen2-VL', () => {
     const given = { validateEvery: 1, keep: 'best', patience: 2 };
     const whole = await train('whole', given);
     expect(whole.summary).toMatchObject({ steps: 3, keptStep: 1, validationAccuracy: 0 });
-    expect(await bytesOf(whole.out)).toEqual(await bytesOf((await train('one', { steps: 1 })).out));
+    const [first, second] = [
+      await train('first', { ...given, patience: 1 }),
+      await train('second', { ...given, patience: 1, keep: 'last' }),
+    ];
+    expect([first.summary['steps'], second.summary['steps']]).toEqual([2, 2]);
+    expect(await bytesOf(whole.out)).toEqual(await bytesOf(first.out));
+    expect(await bytesOf(whole.out)).not.toEqual(await bytesOf(second.out));
     const root = join(folder, 'stopped');
     await expect(train('cut', given, recordedIo(root, { stopAt: 2 }))).rejects.toThrow('stopped by the test');
     const resumed = await train('resumed', given, recordedIo(root, { resume: join(root, '2') }));

@@ -9,7 +9,7 @@ import { probeProducts } from '../../../activities/shell/product-probe.ts';
 import { ProductProbe } from '../../../schemas/product-probe.ts';
 import { inFloat32 } from '../_compute.ts';
 
-const asked = { dtype: 'bfloat16', arithmetic: 'auto', intraOpThreads: 2, execution: 'graph' } as const;
+const asked = { dtype: 'bfloat16', arithmetic: 'auto', intraOpThreads: 1, execution: 'graph' } as const;
 const fast = { speeds: [512, 64].map((rows) => ({ rows, float32: 100, bfloat16: 300 })) };
 const amx = { cpu: 'x64-amx_bf16', accelerator: 'cpu' };
 
@@ -80,7 +80,7 @@ describe('arithmetic', () => {
       dtype: 'bfloat16',
       arithmetic: 'bfloat16',
       execution: 'graph',
-      intraOpThreads: '2',
+      intraOpThreads: '1',
     });
     expect(await computeEnvironment('gpu', { ...decided, arithmetic: 'float32' })).not.toEqual(environment);
     expect(await computeEnvironment('cpu', decided)).toEqual({});

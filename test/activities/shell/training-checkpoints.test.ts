@@ -144,7 +144,7 @@ describe('going on from a training checkpoint', () => {
   it.each<[string, Given, Given]>([
     ['params.microBatchTokens is 4096, this training has 64', {}, { params: { microBatchTokens: 64 } }],
     ['params.recompute is false, this training has true', {}, { params: { recompute: true } }],
-    ['compute.intraOpThreads is 2, this training has 8', {}, { compute: { intraOpThreads: 8 } }],
+    ['compute.intraOpThreads is 1, this training has 8', {}, { compute: { intraOpThreads: 8 } }],
     ['compute.execution is "graph", this training has "xla"', {}, { compute: { execution: 'xla' } }],
     [
       'params.epochs is 3, this training has 5',

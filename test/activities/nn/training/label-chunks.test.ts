@@ -128,12 +128,12 @@ describe('a loss over label places in chunks', () => {
   });
 
   it('is one chunk a lane where all logits fit', () => {
-    expect(labelChunks(512, 1024)).toEqual([256, 256]);
-    expect(labelChunks(1, 1024)).toEqual([1]);
-    expect(labelChunks(0, 1024)).toEqual([]);
-    expect(labelChunks(2048, 151_936)).toEqual([205, 205, 205, 205, 204, 205, 205, 205, 205, 204]);
-    expect(labelChunks(11, V, 4 * V)).toEqual([2, 2, 2, 2, 2, 1]);
-    expect(labelChunks(3, V, 1)).toEqual([1, 1, 1]);
+    expect(labelChunks(512, 1024, 2)).toEqual([256, 256]);
+    expect(labelChunks(1, 1024, 2)).toEqual([1]);
+    expect(labelChunks(0, 1024, 2)).toEqual([]);
+    expect(labelChunks(2048, 151_936, 2)).toEqual([205, 205, 205, 205, 204, 205, 205, 205, 205, 204]);
+    expect(labelChunks(11, V, 2, 4 * V)).toEqual([2, 2, 2, 2, 2, 1]);
+    expect(labelChunks(3, V, 2, 1)).toEqual([1, 1, 1]);
   });
 
   it('records nothing of its own for one chunk', () => {

@@ -3,7 +3,7 @@ import type { TextConfig } from '../models/config.ts';
 import { attentionNorm, feedForwardNorm, finalNorm, gated, gatedModules } from '../models/text.ts';
 import type { Value } from '../ops/node.ts';
 import type { Trace } from '../ops/trace.ts';
-import { lanesOf, linearInLanes, outputLane } from './head-lanes.ts';
+import { lanesOf, linearOfLanes, outputLane } from './head-lanes.ts';
 import type { HeadLanes } from './head-lanes.ts';
 
 /** A lane's contexts of new tokens, of the normed hidden states: x [R, D] → [R, H·d of the lane]. */
@@ -18,18 +18,17 @@ export function decodeLayers(
   x: Value,
   attend: LaneAttention,
 ): Value {
-  const joined = (part: (lane: number) => Value): Value => t.concat(lanesOf(lanes).map(part), 1);
   for (let layer = 0; layer < config.layers; layer++) {
     const name = `model.layers.${layer}`;
     const normed = attentionNorm(t, params, config, layer, x);
-    const context = joined((lane) => attend(lane, layer, normed));
-    const attended = t.add(x, linearInLanes(t, params, `${name}.self_attn.o_proj`, context, lanes));
+    const contexts = lanesOf(lanes).map((lane) => attend(lane, layer, normed));
+    const attended = t.add(x, linearOfLanes(t, params, `${name}.self_attn.o_proj`, contexts, lanes));
     const read = feedForwardNorm(t, params, config, layer, attended);
-    const inner = joined((lane) => {
+    const inner = lanesOf(lanes).map((lane) => {
       const own = outputLane(t, params, gatedModules(layer), lane, lanes);
       return gated(t, own, lanes.config, layer, read);
     });
-    x = t.add(attended, linearInLanes(t, params, `${name}.mlp.down_proj`, inner, lanes));
+    x = t.add(attended, linearOfLanes(t, params, `${name}.mlp.down_proj`, inner, lanes));
   }
   return finalNorm(t, params, config, x);
 }

@@ -11,7 +11,7 @@ import { dim } from '../ops/shape.ts';
 import type { Trace } from '../ops/trace.ts';
 import type { Program } from '../runtime/program.ts';
 import { cachedAttention } from './cached-attention.ts';
-import { beginCaches, cacheMask, extendCaches, joinsFirstChunk, keepCaches } from './caches.ts';
+import { beginCaches, cacheMask, extendCaches, keepCaches } from './caches.ts';
 import type { CacheSizes } from './caches.ts';
 import { decodeLayers } from './decode-layers.ts';
 import type { LaneAttention } from './decode-layers.ts';
@@ -98,7 +98,6 @@ export function addBatchEntries(program: Program, options: EntryOptions): BatchE
       promptTokens: T,
       chunk: options.chunk,
       chunks: options.chunks,
-      joined: joinsFirstChunk(lanes.config, options.sizes, options.chunk),
     }));
   const caches = cachesOf(batch, P);
   const name = `${batch}/${options.mode}`;

@@ -1,3 +1,4 @@
+import { laneSizes } from '../lanes.ts';
 import { fusedName, reductionName, tilesName, weight } from '../linear.ts';
 import type { Parameters } from '../linear.ts';
 import type { ModelConfig } from '../models/config.ts';
@@ -17,7 +18,8 @@ import { headLanes, laneMajor } from './head-lanes.ts';
  * adapter's B lies under the tiles, as weights of what A makes of the input: to take an adapter anew writes a few rows, not every
  * weight. Weights in bfloat16 are read as they are, with the adapter beside them.
  *
- * In a matrix of several modules each lane's part of all of them comes first, as `laneMajor` lays them.
+ * In a matrix of several modules each lane's outputs of all of them lie together, as `laneMajor` lays them. Where lanes have parts of
+ * the input, tiles of one lane's part come behind those of the other's, with the adapter's B under both.
  */
 export interface DecodingWeights {
   /** Copies weights and adapter; run once they are there and when weights have changed. Undefined where nothing is copied. */
@@ -27,12 +29,17 @@ export interface DecodingWeights {
   readonly read: (t: Trace) => Parameters;
 }
 
-/** The modules of one block that read the same input. */
-const fusions = [
-  ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'],
-  ['self_attn.o_proj'],
-  ['mlp.gate_proj', 'mlp.up_proj'],
-  ['mlp.down_proj'],
+/** Modules that read the same input, and whether lanes part their outputs or that input. */
+interface Group {
+  readonly modules: readonly string[];
+  readonly parted: 'outputs' | 'inputs';
+}
+
+const blockGroups: readonly Group[] = [
+  { modules: ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj'], parted: 'outputs' },
+  { modules: ['self_attn.o_proj'], parted: 'inputs' },
+  { modules: ['mlp.gate_proj', 'mlp.up_proj'], parted: 'outputs' },
+  { modules: ['mlp.down_proj'], parted: 'inputs' },
 ];
 
 /** Adds the entry points that copy. `source` gives the weights and, where there is one, the adapter. */
@@ -47,18 +54,20 @@ export function addDecodingWeights(
   if (weight(given, `${head}.weight`).dtype === 'bfloat16')
     return { prepareEntry: undefined, adaptEntry: undefined, read: source };
   const { count } = headLanes(config.text, program.lanes);
-  const inTiles = ({ shape: [N = 0] }: Value): boolean => hasTiles([N / count]);
   const layers = Array.from({ length: config.text.layers }, (_, layer) => `model.layers.${layer}.`);
-  const groups = layers.flatMap((layer) =>
-    fusions.map((modules) => modules.map((module) => `${layer}${module}`)),
-  );
+  const groups: readonly Group[] = [
+    ...layers.flatMap((layer) =>
+      blockGroups.map((group) => ({ ...group, modules: group.modules.map((module) => `${layer}${module}`) })),
+    ),
+    { modules: [head], parted: 'outputs' },
+  ];
   const copies = new Map<string, Shape>();
   const entry = (kind: string, writesOf: (t: Trace, joined: Joined) => readonly Node[]): string => {
     program.entry(
       `${name}/${kind}`,
       (t) => {
         const params = source(t);
-        const writes = [...groups, [head]].flatMap((modules) => writesOf(t, join(t, params, modules, count)));
+        const writes = groups.flatMap((group) => writesOf(t, join(t, params, group, count)));
         return { outputs: { done: t.after(writes, t.scalar(1, 'int32')) } };
       },
       asTraced,
@@ -71,28 +80,42 @@ export function addDecodingWeights(
     return t.overwrite(held(t, key, value.shape), value);
   };
 
-  const prepareEntry = entry('prepare', (t, { module, W, bias, lora }) => {
+  const prepareEntry = entry('prepare', (t, { module, whole, parts, bias }) => {
     const biases = bias === undefined ? [] : [overwrite(t, `${module}.bias`, bias)];
-    if (!inTiles(W)) return [...biases, overwrite(t, `${module}.weight`, merged(t, W, lora))];
-    if (lora === undefined) return [...biases, overwrite(t, tilesName(module), tiled(t, W))];
-    const tiles = t.concat([tiled(t, W), tiled(t, lora.b)], 1); // [N/32, K + R, 32]
-    return [...biases, overwrite(t, tilesName(module), tiles), overwrite(t, reductionName(module), lora.a)];
+    if (parts === undefined) return [...biases, overwrite(t, `${module}.weight`, merged(t, whole))];
+    const tiles = parts.map(({ W, lora }) =>
+      lora === undefined ? tiled(t, W) : t.concat([tiled(t, W), tiled(t, lora.b)], 1),
+    ); // [n/32, K + R, 32]
+    const reductions = parts.flatMap(({ lora }) => lora?.a ?? []);
+    return [
+      ...biases,
+      overwrite(t, tilesName(module), t.concat(tiles, 0)),
+      ...(reductions.length === 0 ? [] : [overwrite(t, reductionName(module), t.concat(reductions, 0))]),
+    ];
   });
   if (given.lora === undefined) return { prepareEntry, adaptEntry: undefined, read };
-  const adaptEntry = entry('adapt', (t, { module, W, lora }) => {
-    if (lora === undefined) return [];
-    if (!inTiles(W)) return [overwrite(t, `${module}.weight`, merged(t, W, lora))];
-    const B = tiled(t, lora.b); // [N/32, R, 32]
+  const adaptEntry = entry('adapt', (t, { module, whole, parts }) => {
+    if (whole.lora === undefined) return [];
+    if (parts === undefined) return [overwrite(t, `${module}.weight`, merged(t, whole))];
+    const adapters = parts.flatMap(({ lora }) => lora ?? []);
+    const B = t.concat(
+      adapters.map(({ b }) => tiled(t, b)),
+      0,
+    ); // [T, R, 32]
     const [T = 0, R = 0] = B.shape;
-    const [K, rows] = [dim(W.shape, 1), dim(W.shape, 1) + R];
+    const K = dim(parts[0]!.W.shape, 1);
     const tile = t.ints(
-      Array.from({ length: T }, (_, i) => i * rows + K),
+      Array.from({ length: T }, (_, i) => i * (K + R) + K),
       [T, 1],
     );
     const places = t.add(tile, t.ints(Array.from({ length: R }, (_, j) => j)));
-    const tiles = held(t, tilesName(module), [T, rows, tileWidth]);
+    const tiles = held(t, tilesName(module), [T, K + R, tileWidth]);
     const written = t.overwriteRows(tiles, t.reshape(places, [-1]), t.reshape(B, [-1, tileWidth]));
-    return [overwrite(t, reductionName(module), lora.a), written.node];
+    const reduction = t.concat(
+      adapters.map(({ a }) => a),
+      0,
+    );
+    return [overwrite(t, reductionName(module), reduction), written.node];
   });
   return { prepareEntry, adaptEntry, read };
 
@@ -102,23 +125,52 @@ export function addDecodingWeights(
   }
 }
 
-/** Modules with one input as one. */
-interface Joined {
-  readonly module: string;
-  /** [N, K] */
+/** A matrix W [N, K], and what an adapter adds to it: A [R, K] with the scale in it, and B [N, R]. */
+interface Adapted {
   readonly W: Value;
-  /** [N] */
-  readonly bias: Value | undefined;
-  /** A [R, K] with the scale in it, and B [N, R], a block for each module that has an adapter. */
   readonly lora: { readonly a: Value; readonly b: Value } | undefined;
 }
 
-function join(t: Trace, params: Parameters, modules: readonly string[], lanes: number): Joined {
+/** Modules with one input as one. */
+interface Joined {
+  readonly module: string;
+  /** All of them; B has a block for each module that has an adapter. */
+  readonly whole: Adapted;
+  /** What lies in tiles, one after another: the whole, or each lane's part of the inputs. Undefined where it makes no tiles. */
+  readonly parts: readonly Adapted[] | undefined;
+  /** [N] */
+  readonly bias: Value | undefined;
+}
+
+function join(t: Trace, params: Parameters, { modules, parted }: Group, lanes: number): Joined {
   const weights = modules.map((module) => weight(params, `${module}.weight`));
   const biases = modules.flatMap((module) => params.base[`${module}.bias`] ?? []);
+  const bias = biases.length === 0 ? undefined : laneMajor(t, biases, lanes);
+  const whole = { W: laneMajor(t, weights, lanes), lora: joinedAdapter(t, params, modules, weights, lanes) };
+  const module = fusedName(modules);
+  if (parted === 'outputs') {
+    const isTiled = hasTiles([dim(whole.W.shape, 0) / lanes]);
+    return { module, whole, bias, parts: isTiled ? [whole] : undefined };
+  }
+  const [W = whole.W] = weights;
+  if (!hasTiles(W.shape)) return { module, whole, bias, parts: undefined };
+  const cut = (x: Value): readonly Value[] => t.split(x, laneSizes(dim(x.shape, 1), lanes), 1);
+  const [parts, reductions] = [cut(W), whole.lora && cut(whole.lora.a)];
+  const lora = (lane: number): Adapted['lora'] => whole.lora && { a: reductions![lane]!, b: whole.lora.b };
+  return { module, whole, bias, parts: parts.map((part, lane) => ({ W: part, lora: lora(lane) })) };
+}
+
+function joinedAdapter(
+  t: Trace,
+  params: Parameters,
+  modules: readonly string[],
+  weights: readonly Value[],
+  lanes: number,
+): Adapted['lora'] {
   const pairs = modules.map((module) => params.lora?.[module]);
   const ranks = pairs.map((pair) => (pair === undefined ? 0 : dim(pair.a.shape, 0)));
   const R = ranks.reduce((sum, rank) => sum + rank, 0);
+  if (R === 0) return undefined;
   let from = 0;
   const blocks = pairs.map((pair, i) => {
     if (pair === undefined) return t.full([dim(weights[i]!.shape, 0), R], 0);
@@ -129,22 +181,9 @@ function join(t: Trace, params: Parameters, modules: readonly string[], lanes: n
       [before, R - from],
     ]);
   });
-  return {
-    module: fusedName(modules),
-    W: laneMajor(t, weights, lanes),
-    bias: biases.length === 0 ? undefined : laneMajor(t, biases, lanes),
-    lora:
-      R === 0
-        ? undefined
-        : {
-            a: t.concat(
-              pairs.flatMap((pair) => (pair === undefined ? [] : [t.scale(pair.a, pair.scale)])),
-              0,
-            ),
-            b: laneMajor(t, blocks, lanes),
-          },
-  };
+  const reductions = pairs.flatMap((pair) => (pair === undefined ? [] : [t.scale(pair.a, pair.scale)]));
+  return { a: t.concat(reductions, 0), b: laneMajor(t, blocks, lanes) };
 }
 
-const merged = (t: Trace, W: Value, lora: Joined['lora']): Value =>
+const merged = (t: Trace, { W, lora }: Adapted): Value =>
   lora === undefined ? W : t.add(W, t.matmul(lora.b, lora.a));

@@ -22,10 +22,14 @@ describe('dropout', () => {
       const k = t.input('key', [2], 'int32');
       return { outputs: { u: t.uniform(k, 3, [M, K]) } };
     });
-    for (const stream of [0, 1])
-      program.entry(`drop/${stream}`, (t) => {
+    for (const [stream, lane] of [
+      [0, 0],
+      [0, 1],
+      [1, 0],
+    ] as const)
+      program.entry(`drop/${stream}.${lane}`, (t) => {
         const k = t.input('key', [2], 'int32');
-        return { outputs: { y: drop(t, { rate, key: k, stream }, t.input('x', [M, K])) } };
+        return { outputs: { y: drop(t, { rate, key: k, stream }, t.input('x', [M, K]), lane) } };
       });
     program.entry('update', (t) => {
       const pair = { a: t.input('a', [R, K]), b: t.input('b', [N, R]), scale: 2 };
@@ -42,7 +46,7 @@ describe('dropout', () => {
   });
   afterAll(() => session.dispose());
 
-  const dropped = (k: RandomKey, stream = 0, x = ones): Float32Array =>
+  const dropped = (k: RandomKey, stream = '0.0', x = ones): Float32Array =>
     session.run(`drop/${stream}`, { key: feedOf(k), x })['y'] as Float32Array;
 
   it('draws TensorFlow’s numbers as the project’s own generator makes them', () => {
@@ -61,9 +65,10 @@ describe('dropout', () => {
     expectAllClose(kept, new Float32Array(kept.length).fill(1 / (1 - rate)), { rtol: 1e-6, atol: 0 });
   });
 
-  it('is a function of key and stream, each of which gives another mask', () => {
+  it('is a function of key, stream and lane, each of which gives another mask', () => {
     expect(dropped(key)).toEqual(dropped(key));
-    const masks = [dropped(key), dropped(key, 1), dropped(randomKey(7, 'dropout', 1, 0))];
+    const other = randomKey(7, 'dropout', 1, 0);
+    const masks = [dropped(key), dropped(key, '0.1'), dropped(key, '1.0'), dropped(other)];
     for (const [i, a] of masks.entries())
       for (const b of masks.slice(i + 1)) {
         const equal = a.filter((value, at) => (value === 0) === (b[at] === 0)).length / a.length;

@@ -37,11 +37,12 @@ describe.each([
   ['of four tiles', 128, [16, 24, 24]],
 ] as const)('tokens decoded with heads %s', (_, headDim, sections) => {
   it.each([
-    ['one prompt', 1, 3],
-    ['three prompts', 3, 2],
-  ] as const)('have the log-probabilities of a forward pass, of %s', async (_name, prompts, group) => {
+    ['one prompt', 1, 3, 2],
+    ['three prompts', 3, 2, 2],
+    ['three prompts in one lane', 3, 2, 1],
+  ] as const)('have the log-probabilities of a forward pass, of %s', async (_name, prompts, group, lanes) => {
     const config = modelOf(headDim, sections);
-    const program = new Program();
+    const program = new Program(lanes);
     const base = (t: Trace) => ({ base: baseVariables(t, config) });
     const generator = addGenerator(program, {
       name: 'tested',

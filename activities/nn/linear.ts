@@ -110,8 +110,8 @@ function product(t: Trace, params: Parameters, module: string, x: Value): Value 
   return t.cast(bias === undefined ? y : t.biasAdd(y, t.cast(bias, W.dtype)), 'float32');
 }
 
-/** x [M, K] → [N/32, M, 32], by a weight in tiles. */
-function productInTiles(t: Trace, params: Parameters, module: string, x: Value): Value {
+/** The product of a module whose weight lies in tiles, left in tiles: x [M, K] → [N/32, M, 32]. */
+export function productInTiles(t: Trace, params: Parameters, module: string, x: Value): Value {
   const y = tiledProduct(t, tilesInput(t, params, module, x), weight(params, tilesName(module)));
   const bias = params.base[`${module}.bias`];
   return bias === undefined ? y : t.add(y, t.reshape(bias, [-1, 1, tileWidth]));

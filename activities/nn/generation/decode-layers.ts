@@ -3,8 +3,9 @@ import type { TextConfig } from '../models/config.ts';
 import { attentionNorm, feedForwardNorm, finalNorm, gated, gatedModules } from '../models/text.ts';
 import type { Value } from '../ops/node.ts';
 import type { Trace } from '../ops/trace.ts';
-import { lanesOf, linearOfLanes, outputLane } from './head-lanes.ts';
+import { lanesOf } from './head-lanes.ts';
 import type { HeadLanes } from './head-lanes.ts';
+import { linearOfLanes, outputLane } from './lane-linear.ts';
 
 /** A lane's contexts of new tokens, of the normed hidden states: x [R, D] → [R, H·d of the lane]. */
 export type LaneAttention = (lane: number, layer: number, x: Value) => Value;

@@ -1,14 +1,20 @@
 import { isFloat } from './dtype.ts';
 import type { Attributes, Value } from './node.ts';
 import { Recorder } from './recorder.ts';
-import { broadcast, sameShape, ShapeError, show } from './shape.ts';
+import { broadcast, show } from './shape.ts';
 
 type Comparison = 'Less' | 'LessEqual' | 'Greater' | 'GreaterEqual' | 'Equal' | 'NotEqual';
+
+/**
+ * Keeps TensorFlow's rewriter from making one `AddN` of a tree of additions, by the mark it leaves on those it has seen. `AddN`
+ * begins with the first summand whose memory is free when it runs, so that its last bits depend on what other threads have done.
+ */
+const inThisOrder = { _grappler_ArithmeticOptimizer_AddOpsRewriteStage: { bool: true } } as const;
 
 /** Operations on each element; operands of different shapes broadcast by NumPy's rule. */
 export class Elementwise extends Recorder {
   add(x: Value, y: Value): Value {
-    return this.binary('AddV2', x, y);
+    return this.binary('AddV2', x, y, inThisOrder);
   }
   sub(x: Value, y: Value): Value {
     return this.binary('Sub', x, y);
@@ -105,15 +111,11 @@ export class Elementwise extends Recorder {
     const shape = broadcast('where', broadcast('where', x.shape, y.shape), condition.shape);
     return this.one('SelectV2', { T: { type: x.dtype } }, [condition, x, y], shape, x.dtype);
   }
+  /** From the first to the last. */
   addAll(values: readonly Value[]): Value {
     const [x, ...rest] = values;
     if (x === undefined) throw new TypeError('addAll: nothing to add');
-    if (values.length < 3) return rest.reduce((sum, y) => this.add(sum, y), x);
-    for (const y of rest) {
-      sameType('addAll', x, y);
-      if (!sameShape(x.shape, y.shape)) throw new ShapeError(`addAll: ${show(x.shape)} and ${show(y.shape)}`);
-    }
-    return this.one('AddN', { N: { int: values.length }, T: { type: x.dtype } }, values, x.shape, x.dtype);
+    return rest.reduce((sum, y) => this.add(sum, y), x);
   }
 
   protected unary(op: string, x: Value, attrs: Attributes = { T: { type: x.dtype } }): Value {
@@ -122,9 +124,10 @@ export class Elementwise extends Recorder {
     return this.one(op, attrs, [x], x.shape, x.dtype);
   }
 
-  protected binary(op: string, x: Value, y: Value): Value {
+  protected binary(op: string, x: Value, y: Value, marks: Attributes = {}): Value {
     sameType(op, x, y);
-    return this.one(op, { T: { type: x.dtype } }, [x, y], broadcast(op, x.shape, y.shape), x.dtype);
+    const attrs = { T: { type: x.dtype }, ...marks };
+    return this.one(op, attrs, [x, y], broadcast(op, x.shape, y.shape), x.dtype);
   }
 }
 

@@ -36,7 +36,6 @@ const givens: ReadonlySet<string> = new Set(['Const', 'ReadVariableOp', 'VarHand
 
 /** Operations that write over an input of the output's size where they are its last reader. */
 const inPlace: ReadonlySet<string> = new Set([
-  'AddN',
   'AddV2',
   'BiasAdd',
   'Cos',

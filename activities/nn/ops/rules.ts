@@ -43,7 +43,6 @@ export const rules: Readonly<Record<string, Rule>> = {
   },
   Minimum: (t, context) => extremum(t, context, t.lessEqual(input(context.node, 0), input(context.node, 1))),
   Maximum: (t, context) => extremum(t, context, t.lessEqual(input(context.node, 1), input(context.node, 0))),
-  AddN: (_, { node, g }) => node.inputs.map(() => g),
   Neg: (t, { g }) => [t.neg(g)],
   Square: (t, { node, g }) => [t.mul(input(node, 0), t.scale(g, 2))],
   Sqrt: (t, { node, g }) => [t.div(t.scale(g, 0.5), output(node))],

@@ -14,7 +14,6 @@ export class UnknownOutputs extends Error {
 
 /** Names of an operation's outputs, one a value; a single name in braces is that of a list. tensorflow/core/ops/*.cc */
 const outputNames: Readonly<Record<string, readonly string[]>> = {
-  AddN: ['sum'],
   AddV2: ['z'],
   ArgMax: ['output'],
   BatchMatMulV2: ['output'],

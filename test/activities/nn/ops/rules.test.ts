@@ -46,7 +46,7 @@ const cases: readonly Case[] = [
     shapes: [[2, 3], [3]],
     f: (t, x, y) => t.square(t.biasAdd(x, y)),
   },
-  { name: 'AddN', shapes: [[2, 3]], f: (t, x) => t.addAll([x, t.square(x), t.exp(x)]) },
+  { name: 'addAll', shapes: [[2, 3]], f: (t, x) => t.addAll([x, t.square(x), t.exp(x)]) },
   { name: 'Neg', shapes: [[3]], f: (t, x) => t.neg(t.square(x)) },
   { name: 'Square', shapes: [[3]], f: (t, x) => t.square(x) },
   { name: 'Sqrt', shapes: [[3]], f: (t, x) => t.sqrt(x), range: positive },

@@ -15,6 +15,20 @@ const message = (act: (t: Trace) => unknown): string => {
 const x = (t: Trace, ...shape: number[]): Value => t.input(`x${t.inputs.size}`, shape);
 
 describe('a trace', () => {
+  it('adds one after another, which TensorFlow’s rewriter is told to leave so: AddN adds in an order that depends on threads', () => {
+    const t = new Trace();
+    const [x, y, z] = ['x', 'y', 'z'].map((name) => t.input(name, [2, 3]));
+    const sum = t.addAll([x!, y!, z!]);
+    const additions = t.nodes.filter(({ op }) => op.startsWith('Add'));
+    expect(additions.map(({ op, inputs }) => [op, inputs])).toEqual([
+      ['AddV2', [x, y]],
+      ['AddV2', [additions[0]!.outputs[0], z]],
+    ]);
+    expect(sum).toBe(additions[1]!.outputs[0]);
+    for (const { attrs } of additions)
+      expect(attrs['_grappler_ArithmeticOptimizer_AddOpsRewriteStage']).toEqual({ bool: true });
+  });
+
   it.each<[string, (t: Trace) => unknown]>([
     ['AddV2: shapes [2, 3] and [4] do not broadcast', (t) => t.add(x(t, 2, 3), x(t, 4))],
     ['matmul: [2, 3] · [2, 3] do not fit', (t) => t.matmul(x(t, 2, 3), x(t, 2, 3))],

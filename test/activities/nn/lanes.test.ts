@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { laneSizes } from '../../../activities/nn/lanes.ts';
 import { weightedCrossEntropy } from '../../../activities/nn/losses.ts';
 import { parseModelConfig } from '../../../activities/nn/models/config.ts';
+import type { ModelConfig } from '../../../activities/nn/models/config.ts';
 import { baseVariables, modelParameters } from '../../../activities/nn/models/parameters.ts';
 import { logits } from '../../../activities/nn/models/text.ts';
 import { forwardVision } from '../../../activities/nn/models/vision.ts';
@@ -11,9 +12,13 @@ import { sizeOf } from '../../../activities/nn/ops/shape.ts';
 import { normal, randomKey } from '../../../activities/nn/random.ts';
 import { Program } from '../../../activities/nn/runtime/program.ts';
 import type { Entry } from '../../../activities/nn/runtime/program.ts';
+import type { Session } from '../../../activities/nn/runtime/session.ts';
 import type { Trace } from '../../../activities/nn/ops/trace.ts';
+import { adaptedModel } from '../../../activities/nn/training/adapted-model.ts';
+import { trainingParameters } from '../../../activities/nn/training/entries.ts';
 import { declareBatch, labelHidden } from '../../../activities/nn/training/label-logits.ts';
 import { packRows } from '../../../activities/nn/training/rows.ts';
+import { trainedTensors } from '../../../activities/nn/training/trainer.ts';
 import { expectAllClose } from '../../_allclose.ts';
 import { tinyConfig } from './checkpoint/_tiny-model.ts';
 import { tinyTowers } from './models/_tiny-towers.ts';
@@ -28,22 +33,26 @@ describe('the sizes of lanes', () => {
   });
 });
 
+const fillRandomly = (session: Session, config: ModelConfig): Promise<void> => {
+  const shapes = new Map(modelParameters(config).map(({ name, shape }) => [name, shape]));
+  return session.fill('base', (name) =>
+    normal(randomKey(1, name), sizeOf(shapes.get(name)!)).map((x) =>
+      name.includes('norm') ? 1 + x / 9 : x / 3,
+    ),
+  );
+};
+
 /** What an entry point gives in a program of so many lanes, random weights in `config`'s variables. */
 async function outputsIn(
   lanes: number,
-  config: ReturnType<typeof parseModelConfig>,
+  config: ModelConfig,
   build: (t: Trace) => Entry,
   feeds: Record<string, HostArray>,
 ): Promise<Record<string, HostArray>> {
   const program = new Program(lanes);
   program.entry('entry', build);
   const session = await program.load();
-  const shapes = new Map(modelParameters(config).map(({ name, shape }) => [name, shape]));
-  await session.fill('base', (name) =>
-    normal(randomKey(1, name), sizeOf(shapes.get(name)!)).map((x) =>
-      name.includes('norm') ? 1 + x / 9 : x / 3,
-    ),
-  );
+  await fillRandomly(session, config);
   const outputs = session.run('entry', feeds);
   session.dispose();
   return outputs;
@@ -114,4 +123,35 @@ describe('a pass in several lanes', () => {
       }
     },
   );
+
+  it('drops out other numbers in each, so that two equal rows come out different', async () => {
+    const settings = { rank: 4, alpha: 8, targets: ['language'] as const, dropout: 0.5, recompute: false };
+    const model = adaptedModel(config, settings, 'float32');
+    const [B, T, D] = [2, 6, config.text.hiddenSize];
+    const N = B * T;
+    const ids = Int32Array.from({ length: N }, (_, i) => (i % T) + 1);
+    const places = Int32Array.from({ length: N }, (_, i) => i);
+    const positions = Int32Array.from({ length: 3 * N }, (_, i) => i % T);
+    const hiddenAt = async (rate: number): Promise<[number[], number[]]> => {
+      const program = new Program(2);
+      program.entry('entry', (t) => {
+        const params = trainingParameters(t, { ...model, dropout: rate }, trainedTensors(t, model.layout));
+        const batch = declareBatch(t, { rows: B, length: T, tokens: N, labels: N, images: 0 });
+        return { outputs: { hidden: labelHidden(t, params, config, batch) } };
+      });
+      const session = await program.load();
+      await fillRandomly(session, config);
+      await session.fill('trained', () => normal(randomKey(3), model.layout.size));
+      const key = rate === 0 ? {} : { dropout: Int32Array.of(1, 2) };
+      const batch = { ids, positions, places, tokens: places, targets: places };
+      const hidden = Array.from(session.run('entry', { ...batch, labels: ids, ...key })['hidden']!);
+      session.dispose();
+      return [hidden.slice(0, T * D), hidden.slice(T * D)];
+    };
+    const [first, second] = await hiddenAt(0);
+    expectAllClose(second, first, { rtol: 1e-5, atol: 1e-5 }, 'without dropout');
+    const [dropped, other] = await hiddenAt(0.5);
+    const apart = dropped.filter((x, i) => Math.abs(x - other[i]!) > 1e-3);
+    expect(apart.length).toBeGreaterThan((T * D) / 2);
+  });
 });
